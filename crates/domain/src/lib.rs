@@ -1,0 +1,6 @@
+//! The rules of the contact centre: what happened goes in, what to do comes out.
+//!
+//! Nothing here opens a socket or a file, asks a clock, rolls unseeded dice or awaits anything.
+
+pub mod ids;
+pub mod leg;

@@ -120,7 +120,9 @@ impl FromStr for DeviceId {
         if groups.iter().map(|it| it.len()).ne([8, 4, 4, 4, 12]) {
             return Err(bad(text, "a device id such as 9c14cad7-17c4-48d0-8492-7cf0ff92c224"));
         }
-        hex(&groups.concat(), 32).map(Self).ok_or_else(|| bad(text, "a device id such as 9c14cad7-17c4-48d0-8492-7cf0ff92c224"))
+        hex(&groups.concat(), 32)
+            .map(Self)
+            .ok_or_else(|| bad(text, "a device id such as 9c14cad7-17c4-48d0-8492-7cf0ff92c224"))
     }
 }
 

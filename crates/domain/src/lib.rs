@@ -2,5 +2,10 @@
 //!
 //! Nothing here opens a socket or a file, asks a clock, rolls unseeded dice or awaits anything.
 
+pub mod command;
+pub mod config;
+pub mod event;
 pub mod ids;
 pub mod leg;
+pub mod record;
+pub mod view;

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What media means, without sockets: descriptions, packets, codecs.
+
+pub mod codec;
+pub mod sdp;

@@ -1,3 +1,45 @@
-//! Everything a developer runs.
+//! `cargo xtask …`: everything that a developer runs.
 
-fn main() {}
+mod run;
+mod setup;
+mod tidy;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match command.as_str() {
+        "demo" => run::demo(&rest),
+        "build" => run::build(),
+        "test" => run::test(&rest),
+        "ci" => run::ci(),
+        "tidy" => tidy::report(),
+        "sim" => run::sim(&rest),
+        "setup" => setup::tools().map(drop),
+        "" | "help" | "--help" | "-h" => {
+            eprintln!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no command \"{other}\"\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+const HELP: &str = "\
+cargo xtask demo [--once]               build the server and watch a supervisor listen in on a call
+cargo xtask test [arguments of cargo test]
+                                        install what the tests lack, then run every test
+cargo xtask ci                          format, clippy, docs, tidy, then every test
+cargo xtask tidy                        check the boundaries between the crates, licences and file lengths
+cargo xtask sim [--seed N] [--seeds FROM..TO]
+                                        run the virtual world with one seed, or with many
+cargo xtask build                       build what the binary embeds, then the release binary
+cargo xtask setup                       only install what the tests lack";

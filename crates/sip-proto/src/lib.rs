@@ -1,1 +1,15 @@
-//! Placeholder.
+//! SIP as pure machines: messages, transactions, dialogs, registrar and digest. No socket, no clock.
+
+pub mod dialog;
+pub mod digest;
+pub mod endpoint;
+pub mod message;
+pub mod transport;
+
+pub use dialog::{Dialog, DialogId};
+pub use endpoint::{ClientId, Config, Endpoint, Input, Output, ServerId};
+pub use message::{
+    Address, CSeq, ContactValue, Header, HeaderName, Headers, HeadersExt, Host, Message, MessageExt, Method, Request,
+    Response, Uri,
+};
+pub use transport::{Flow, Transport};

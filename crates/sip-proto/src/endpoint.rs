@@ -1,0 +1,247 @@
+//! The transaction layer: messages in, messages and events out, retransmissions and time-outs in between.
+//!
+//! Beyond RFC 3261 s17 and RFC 6026 it does what every user agent needs and no transaction does: it repeats a 2xx until its
+//! ACK comes (s13.3.1.4), acknowledges a repeated 2xx again (s13.2.2.4), pairs CANCEL with its INVITE (s9), refuses what
+//! no user agent here could take, and answers OPTIONS outside dialogs.
+
+mod client;
+mod server;
+mod stateless;
+mod timers;
+mod via;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use clock::Time;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use sipx_sip::{Output as Step, Reliability, TransactionKey, TuEvent, transaction::Timers};
+
+use self::{
+    client::Client,
+    server::{AckKey, MergeKey, Repeat, Server},
+    timers::{Heap, Timer},
+};
+use crate::{
+    message::{self, HeaderName, HeadersExt, Message, MessageExt, Method, Request, Response},
+    transport::{Flow, Transport},
+};
+
+/// A server transaction: a request that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(u64);
+
+/// A client transaction: a request of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(u64);
+
+/// What an endpoint is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `host:port` where peers reach us: what our `Via` says.
+    pub sent_by: String,
+    /// `User-Agent` of our requests and `Server` of our responses.
+    pub agent: String,
+    /// The methods that the transaction user takes; others get 405, or 501 where nobody knows them.
+    pub allow: Vec<Method>,
+    /// The option tags that a `Require` may name (RFC 3261 s8.2.2.3).
+    pub supported: Vec<String>,
+    /// T1 of RFC 3261 s17.1.1.1, which all other times follow from; 500 ms.
+    pub t1_ms: u64,
+    /// How many transactions are held at once. New requests get 503 above nine tenths of it, so that those inside
+    /// dialogs still have room.
+    pub transactions_max: usize,
+}
+
+impl Config {
+    /// A configuration with the usual times and limits.
+    #[must_use]
+    pub fn new(sent_by: impl Into<String>, agent: impl Into<String>) -> Self {
+        Self {
+            sent_by: sent_by.into(),
+            agent: agent.into(),
+            allow: vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options],
+            supported: Vec::new(),
+            t1_ms: 500,
+            transactions_max: 100_000,
+        }
+    }
+}
+
+/// What an endpoint is handed.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A datagram, or one message of a stream.
+    Received {
+        /// The octets.
+        bytes: &'a [u8],
+        /// Where they came from.
+        from: Flow,
+    },
+    /// [`Endpoint::poll_timeout`] has been reached.
+    Timeout,
+}
+
+/// What an endpoint wants done, and what it has to tell.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this.
+    Transmit {
+        /// Where.
+        to: Flow,
+        /// The whole message.
+        bytes: Vec<u8>,
+    },
+    /// A request that nobody has seen before; it is to be answered with [`Endpoint::respond`].
+    Request {
+        /// To answer it with.
+        id: ServerId,
+        /// The request, its topmost `Via` completed with `received` and `rport`.
+        request: Box<Request>,
+        /// Where it came from.
+        from: Flow,
+        /// The tag that our responses put into `To` where the request has none.
+        tag: String,
+    },
+    /// A response to a request of ours: any number of provisional ones, then a final one; for INVITE possibly several
+    /// 2xx with different tags.
+    Response {
+        /// Which request.
+        id: ClientId,
+        /// The response.
+        response: Box<Response>,
+        /// Where it came from.
+        from: Flow,
+    },
+    /// A request of ours got no final response in time (timers B, F; 64 T1 after a CANCEL).
+    Unanswered {
+        /// Which request.
+        id: ClientId,
+    },
+    /// The peer cancels its INVITE, which has no final response yet. The CANCEL is answered; 487 for the INVITE is not.
+    Cancelled {
+        /// The INVITE.
+        id: ServerId,
+    },
+    /// The first ACK to our 2xx.
+    Acked {
+        /// The INVITE.
+        id: ServerId,
+        /// The ACK, which may carry an answer.
+        ack: Box<Request>,
+    },
+    /// Our 2xx got no ACK within 64 T1 (RFC 3261 s13.3.1.4): the dialog is to be ended with BYE.
+    Unacknowledged {
+        /// The INVITE.
+        id: ServerId,
+    },
+}
+
+/// One user agent's transactions.
+pub struct Endpoint {
+    config: Config,
+    timers: Timers,
+    random: ChaCha8Rng,
+    salt: u64,
+    next: u64,
+    servers: HashMap<ServerId, Server>,
+    server_keys: HashMap<TransactionKey, ServerId>,
+    clients: HashMap<ClientId, Client>,
+    client_keys: HashMap<TransactionKey, ClientId>,
+    merges: HashMap<MergeKey, ServerId>,
+    repeats: HashMap<ServerId, Repeat>,
+    unacked: HashMap<AckKey, ServerId>,
+    heap: Heap,
+}
+
+impl Endpoint {
+    /// An endpoint without transactions. The same seed and inputs give the same outputs.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        let t1 = std::time::Duration::from_millis(config.t1_ms.max(1));
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        Self {
+            timers: Timers { t1, ..Timers::default() },
+            salt: random.next_u64(),
+            random,
+            config,
+            next: 0,
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            merges: HashMap::new(),
+            repeats: HashMap::new(),
+            unacked: HashMap::new(),
+            heap: Heap::default(),
+        }
+    }
+
+    /// Takes one input and appends what follows from it.
+    pub fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Vec<Output>) {
+        match input {
+            Input::Received { bytes, from } => match message::parse(bytes) {
+                Some(Message::Request(request)) => self.on_request(request, from, now, out),
+                Some(Message::Response(response)) => self.on_response(response, from, now, out),
+                // What does not even frame cannot be answered.
+                None => {}
+            },
+            Input::Timeout => {
+                while let Some(timer) = self.heap.due(now) {
+                    self.on_timer(timer, now, out);
+                }
+            }
+        }
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.heap.next()
+    }
+
+    /// How many transactions are held.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.servers.len() + self.clients.len()
+    }
+
+    /// A fresh tag, Call-ID or nonce: 64 random bits in hex (RFC 3261 s19.3 wants 32).
+    pub fn token(&mut self) -> String {
+        format!("{:016x}", self.random.next_u64())
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn on_timer(&mut self, timer: Timer, now: Time, out: &mut Vec<Output>) {
+        match timer {
+            Timer::Server(id, timer) => {
+                let steps = self.servers.get_mut(&id).map(|it| it.machine.on_timer(timer)).unwrap_or_default();
+                self.run_server(id, steps, now, out);
+            }
+            Timer::Client(id, timer) => {
+                let steps = self.clients.get_mut(&id).map(|it| it.machine.on_timer(timer)).unwrap_or_default();
+                self.run_client(id, steps, None, now, out);
+            }
+            Timer::Repeat(id) => self.repeat(id, now, out),
+            Timer::Abandon(id) => self.abandon(id, out),
+        }
+    }
+}
+
+fn reliability(transport: Transport) -> Reliability {
+    match transport {
+        Transport::Udp => Reliability::Unreliable,
+    }
+}
+
+/// How many forks of one INVITE are acknowledged again by themselves.
+const ACKS_MAX: usize = 8;

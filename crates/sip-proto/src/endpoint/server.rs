@@ -1,0 +1,232 @@
+//! Requests that come in: server transactions, CANCEL, and the 2xx that is repeated until its ACK.
+
+use std::time::Duration;
+
+use sipx_sip::{ServerTransaction, validate_request};
+
+use super::{
+    Endpoint, Flow, HeaderName, MessageExt, Method, Output, Request, Response, ServerId, Step, Time, Timer,
+    TransactionKey, TuEvent, reliability, via,
+};
+use crate::message::response_to;
+
+pub(super) struct Server {
+    pub(super) machine: ServerTransaction,
+    key: TransactionKey,
+    from: Flow,
+    reply_to: Flow,
+    tag: String,
+}
+
+/// What an ACK to a 2xx is known by; its branch is its own (RFC 3261 s13.2.2.4).
+pub(super) type AckKey = (String, String, u32);
+
+/// What the same INVITE over two ways has in common (RFC 3261 s8.2.2.2).
+pub(super) type MergeKey = (String, String, u32);
+
+/// A 2xx that has no ACK yet.
+pub(super) struct Repeat {
+    key: AckKey,
+    bytes: Vec<u8>,
+    to: Flow,
+    interval: Duration,
+    until: Time,
+}
+
+impl Endpoint {
+    /// Answers a request: provisional responses, then a final one. Late and second final responses do nothing.
+    pub fn respond(&mut self, id: ServerId, mut response: Response, now: Time, out: &mut Vec<Output>) {
+        let Some(server) = self.servers.get(&id) else { return };
+        let tag = server.tag.clone();
+        self.complete_response(&mut response, &tag);
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let is_open = matches!(
+            server.machine.state(),
+            sipx_sip::transaction::ServerState::Trying | sipx_sip::transaction::ServerState::Proceeding
+        );
+        if !is_open {
+            return;
+        }
+        let accepts = server.machine.request().method == Method::Invite && response.status.is_success();
+        let to = server.reply_to;
+        let repeated = accepts.then(|| (ack_key(&response), response.encode()));
+        let steps = server.machine.on_tu_response(response);
+        self.run_server(id, steps, now, out);
+        if let Some((Some(key), bytes)) = repeated {
+            let interval = self.timers.t1;
+            self.heap.note(now + interval, Timer::Repeat(id));
+            self.unacked.insert(key.clone(), id);
+            self.repeats.insert(id, Repeat { key, bytes, to, interval, until: now + self.timers.timeout() });
+        }
+    }
+
+    /// The start of a response to a request that came in, while its transaction lives.
+    #[must_use]
+    pub fn response(&self, id: ServerId, code: u16) -> Option<Response> {
+        self.servers.get(&id).map(|it| response_to(it.machine.request(), code))
+    }
+
+    /// Whether an INVITE that came in still waits for a final response.
+    #[must_use]
+    pub fn is_unanswered(&self, id: ServerId) -> bool {
+        self.servers.get(&id).is_some_and(|it| it.machine.state() == sipx_sip::transaction::ServerState::Proceeding)
+    }
+
+    pub(super) fn on_request(&mut self, mut request: Request, from: Flow, now: Time, out: &mut Vec<Output>) {
+        let finding = validate_request(&request).into_iter().find(|it| !it.is_repairable());
+        let Some(reply_to) = via::complete(&mut request, from) else { return };
+        if let Some(finding) = finding {
+            if request.method != Method::Ack && request.headers.get(&HeaderName::From).is_some() {
+                self.refuse(&request, finding.status(), reply_to, out);
+            }
+            return;
+        }
+        let Some(key) = TransactionKey::from_request(&request) else { return };
+        if let Some(&id) = self.server_keys.get(&key) {
+            let steps = self.servers.get_mut(&id).map(|it| it.machine.on_request(&request)).unwrap_or_default();
+            return self.run_server(id, steps, now, out);
+        }
+        match request.method {
+            Method::Ack => self.on_ack(request, out),
+            _ if self.is_full(&request) => self.refuse(&request, 503, reply_to, out),
+            _ => self.on_new_request(request, key, from, reply_to, now, out),
+        }
+    }
+
+    fn on_new_request(
+        &mut self,
+        request: Request,
+        key: TransactionKey,
+        from: Flow,
+        reply_to: Flow,
+        now: Time,
+        out: &mut Vec<Output>,
+    ) {
+        let id = ServerId(self.new_id());
+        let tag = self.token();
+        let (machine, steps) = ServerTransaction::new(request, reliability(from.transport), self.timers);
+        self.server_keys.insert(key.clone(), id);
+        self.servers.insert(id, Server { machine, key, from, reply_to, tag });
+        self.run_server(id, steps, now, out);
+    }
+
+    pub(super) fn run_server(&mut self, id: ServerId, steps: Vec<Step>, now: Time, out: &mut Vec<Output>) {
+        for step in steps {
+            let Some(server) = self.servers.get(&id) else { return };
+            match step {
+                Step::Send(message) => {
+                    out.push(Output::Transmit { to: server.reply_to, bytes: message.to_bytes().to_vec() });
+                }
+                Step::SetTimer { timer, after } => self.heap.note(now + after, Timer::Server(id, timer)),
+                Step::ToTu(event) => match *event {
+                    TuEvent::Request(request) => self.on_fresh(id, request, now, out),
+                    TuEvent::Ack(ack) => self.on_ack(*ack, out),
+                    // No ACK to a refusal: nobody waits for it. Responses never come here.
+                    _ => {}
+                },
+                Step::Terminated(_) => {
+                    if let Some(server) = self.servers.remove(&id) {
+                        self.server_keys.remove(&server.key);
+                        self.forget_merge(id, &server);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A request that was never seen before.
+    fn on_fresh(&mut self, id: ServerId, request: Box<Request>, now: Time, out: &mut Vec<Output>) {
+        let Some(server) = self.servers.get(&id) else { return };
+        let (from, tag) = (server.from, server.tag.clone());
+        if request.method == Method::Cancel {
+            return self.on_cancel(id, &request, now, out);
+        }
+        if self.is_merged(id, &request) {
+            return self.respond(id, response_to(&request, 482), now, out);
+        }
+        if let Some(response) = self.answer_alone(&request) {
+            return self.respond(id, response, now, out);
+        }
+        if request.method == Method::Invite {
+            // At once, and not after 200 ms: it stops the peer's retransmissions whatever happens next.
+            self.respond(id, response_to(&request, 100), now, out);
+        }
+        out.push(Output::Request { id, request, from, tag });
+    }
+
+    fn on_cancel(&mut self, id: ServerId, cancel: &Request, now: Time, out: &mut Vec<Output>) {
+        let target = TransactionKey::for_cancelled_invite(cancel).and_then(|it| self.server_keys.get(&it).copied());
+        let Some(target) = target else {
+            return self.respond(id, response_to(cancel, 481), now, out);
+        };
+        // RFC 3261 s9.2: the tag of the INVITE's own responses.
+        let tag = self.servers.get(&target).map(|it| it.tag.clone());
+        if let (Some(tag), Some(server)) = (tag, self.servers.get_mut(&id)) {
+            server.tag = tag;
+        }
+        self.respond(id, response_to(cancel, 200), now, out);
+        if self.is_unanswered(target) {
+            out.push(Output::Cancelled { id: target });
+        }
+    }
+
+    fn on_ack(&mut self, ack: Request, out: &mut Vec<Output>) {
+        let key = ack.cseq().zip(ack.to_tag()).map(|(cseq, tag)| (ack.call_id(), tag, cseq.sequence));
+        let Some(id) = key.and_then(|it| self.unacked.remove(&it)) else { return };
+        self.repeats.remove(&id);
+        out.push(Output::Acked { id, ack: Box::new(ack) });
+    }
+
+    pub(super) fn repeat(&mut self, id: ServerId, now: Time, out: &mut Vec<Output>) {
+        let Some(repeat) = self.repeats.get_mut(&id) else { return };
+        if repeat.until <= now {
+            if let Some(repeat) = self.repeats.remove(&id) {
+                self.unacked.remove(&repeat.key);
+            }
+            return out.push(Output::Unacknowledged { id });
+        }
+        out.push(Output::Transmit { to: repeat.to, bytes: repeat.bytes.clone() });
+        repeat.interval = self.timers.double_capped(repeat.interval);
+        let next = (now + repeat.interval).min(repeat.until);
+        self.heap.note(next, Timer::Repeat(id));
+    }
+
+    /// Whether this INVITE has come before by another way. One that passed no proxy cannot have.
+    fn is_merged(&mut self, id: ServerId, request: &Request) -> bool {
+        let Some(key) = merge_key(request) else { return false };
+        if request.texts(&HeaderName::Via).len() < 2 {
+            return false;
+        }
+        *self.merges.entry(key).or_insert(id) != id
+    }
+
+    fn forget_merge(&mut self, id: ServerId, server: &Server) {
+        if let Some(key) = server.merge_key()
+            && self.merges.get(&key) == Some(&id)
+        {
+            self.merges.remove(&key);
+        }
+    }
+
+    fn is_full(&self, request: &Request) -> bool {
+        let max = self.config.transactions_max;
+        let reserved = if request.to_tag().is_some() || request.method == Method::Cancel { 0 } else { max / 10 };
+        self.transactions() + reserved >= max
+    }
+}
+
+fn ack_key(response: &Response) -> Option<AckKey> {
+    Some((response.call_id(), response.to_tag()?, response.cseq()?.sequence))
+}
+
+impl Server {
+    fn merge_key(&self) -> Option<MergeKey> {
+        merge_key(self.machine.request())
+    }
+}
+
+fn merge_key(request: &Request) -> Option<MergeKey> {
+    let is_new = request.method == Method::Invite && request.to_tag().is_none();
+    is_new.then(|| Some((request.call_id(), request.from_tag()?, request.cseq()?.sequence)))?
+}

@@ -1,0 +1,84 @@
+//! Refusals and answers that need no transaction user.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{Endpoint, Output};
+use crate::{
+    message::{HeaderName, HeadersExt, MessageExt, Method, Request, Response, response_to},
+    transport::Flow,
+};
+
+impl Endpoint {
+    /// Answers without keeping anything. A repetition gets the same answer with the same tag (RFC 3261 s8.2.7).
+    pub(super) fn refuse(&self, request: &Request, code: u16, to: Flow, out: &mut Vec<Output>) {
+        let mut response = response_to(request, code);
+        if code == 503 {
+            response.headers.add(HeaderName::RetryAfter, "5");
+        }
+        let mut hasher = DefaultHasher::new();
+        (self.salt, request.call_id(), request.text(&HeaderName::Via)).hash(&mut hasher);
+        self.complete_response(&mut response, &format!("{:016x}", hasher.finish()));
+        out.push(Output::Transmit { to, bytes: response.encode() });
+    }
+
+    /// The response to a new request that no transaction user needs to see, if there is one.
+    pub(super) fn answer_alone(&self, request: &Request) -> Option<Response> {
+        if !self.config.allow.contains(&request.method) {
+            let code = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+            return Some(self.with_allow(response_to(request, code)));
+        }
+        let unknown = self.unknown_extensions(request);
+        if !unknown.is_empty() {
+            let mut response = response_to(request, 420);
+            response.headers.add(HeaderName::Unsupported, unknown.join(", "));
+            return Some(response);
+        }
+        if request.method == Method::Options && request.to_tag().is_none() {
+            let mut response = self.with_allow(response_to(request, 200));
+            response.headers.add(HeaderName::Accept, "application/sdp");
+            return Some(response);
+        }
+        None
+    }
+
+    /// The extensions that a request demands and we lack (RFC 3261 s8.2.2.3).
+    fn unknown_extensions(&self, request: &Request) -> Vec<String> {
+        request
+            .texts(&HeaderName::Require)
+            .iter()
+            .flat_map(|it| it.split(','))
+            .map(|it| it.trim().to_owned())
+            .filter(|it| !it.is_empty() && !self.config.supported.iter().any(|ours| ours.eq_ignore_ascii_case(it)))
+            .collect()
+    }
+
+    fn with_allow(&self, mut response: Response) -> Response {
+        response.headers.add(HeaderName::Allow, self.allow());
+        if !self.config.supported.is_empty() {
+            response.headers.add(HeaderName::Supported, self.config.supported.join(", "));
+        }
+        response
+    }
+
+    /// The value of our `Allow`.
+    #[must_use]
+    pub fn allow(&self) -> String {
+        self.config.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Adds what every response of ours carries.
+    pub(super) fn complete_response(&self, response: &mut Response, tag: &str) {
+        if response.status.code() > 100
+            && response.to_tag().is_none()
+            && let Some(to) = response.text(&HeaderName::To)
+        {
+            response.headers.put(HeaderName::To, format!("{to};tag={tag}"));
+        }
+        if !self.config.agent.is_empty() {
+            response.headers.put(HeaderName::Server, self.config.agent.clone());
+        }
+        if response.headers.get(&HeaderName::ContentLength).is_none() {
+            response.headers.add(HeaderName::ContentLength, response.body().len().to_string());
+        }
+    }
+}

@@ -4,6 +4,7 @@ pub mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod message;
+pub mod registrar;
 pub mod transport;
 
 pub use dialog::{Dialog, DialogId};

@@ -1,1 +1,338 @@
-//! Placeholder.
+//! Legs: each one dialog with one phone or trunk, its offer and answer, and its port. Legs know nothing of each other but
+//! which codec another one likes; what the domain sees of them is [`LegEvent`].
+
+mod admission;
+mod answers;
+mod dialogs;
+mod inbound;
+mod leg;
+mod outbound;
+mod registration;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+
+use clock::Time;
+use domain::{
+    event::Directory,
+    ids::{CallId, LegId, PhoneNumber},
+    leg::{Cause, LegAction, LegEvent, LegOrder},
+    record::Registration,
+};
+use media_proto::codec::Codec;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use sip_proto::{
+    ClientId, Dialog, DialogId, Endpoint, Flow, Output as Wire, Request, Response, ServerId, digest::Authenticator,
+    registrar::Registrar,
+};
+use std::net::SocketAddr;
+
+pub use self::settings::Settings;
+use self::{
+    admission::{Peers, Refusal},
+    leg::Leg,
+};
+
+/// What the legs are told.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram {
+        /// Its octets.
+        bytes: &'a [u8],
+        /// Who sent it.
+        source: SocketAddr,
+    },
+    /// The domain wants something of a leg.
+    Order(LegAction),
+    /// The devices and trunks, whenever they change.
+    Directory(Directory),
+    /// The registrations that were saved before a restart.
+    Registrations(Vec<Registration>),
+    /// Nothing has been heard from this leg's peer for a while: it is asked whether it is still there (V-08).
+    Silent(LegId),
+    /// [`Legs::poll_timeout`] has been reached.
+    Timeout,
+    /// No new calls from now on: they get 503.
+    Drain,
+}
+
+/// What the legs want done, and what they have to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send this.
+    Transmit {
+        /// Where.
+        to: Flow,
+        /// The whole message.
+        bytes: Vec<u8>,
+    },
+    /// Tell the domain.
+    Event(LegId, LegEvent),
+    /// Tell the media workers.
+    Media(MediaOrder),
+    /// A device has a contact now and had none before.
+    Registered(PhoneNumber),
+    /// A device has no contact any more.
+    Unregistered(PhoneNumber),
+    /// Keep this over a restart; it replaces one of the same number and contact.
+    SaveRegistration(Registration),
+    /// No longer keep this.
+    DropRegistration {
+        /// The device's number.
+        number: PhoneNumber,
+        /// The contact, as in [`Registration::contact`].
+        contact: String,
+    },
+}
+
+/// What the media workers are to do for a leg, always in this order: open, configure any number of times, close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaOrder {
+    /// The leg has leased a port (see [`Ports`]) and belongs to this call, whose worker takes it.
+    Open {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+    },
+    /// What the peer's description and ours have settled. Each such order replaces the one before; where the peer's
+    /// address changes, the source is to be learned anew.
+    Configure {
+        /// The leg.
+        leg: LegId,
+        /// What was settled.
+        stream: Stream,
+    },
+    /// The leg is over and its port given back.
+    Close {
+        /// The leg.
+        leg: LegId,
+    },
+}
+
+/// The audio stream between us and one peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Where the peer wants RTP.
+    pub rtp: SocketAddr,
+    /// Where the peer wants RTCP.
+    pub rtcp: SocketAddr,
+    /// What we send. The peer may send any law of G.711 under its static payload type.
+    pub codec: Codec,
+    /// The payload type of `codec`.
+    pub payload_type: u8,
+    /// The payload type of telephone-event, if the peer takes it.
+    pub telephone_event: Option<u8>,
+    /// Whether the peer wants to hear us (not on hold).
+    pub sending: bool,
+    /// Whether the peer sends.
+    pub receiving: bool,
+}
+
+/// Who hands out RTP ports, at once. The lease itself stays with the one who drives the legs.
+pub trait Ports {
+    /// An RTP port for a leg (the one above is for RTCP), or `None` if there is none left.
+    fn lease(&mut self, leg: LegId) -> Option<u16>;
+    /// The leg's port is free again.
+    fn release(&mut self, leg: LegId);
+}
+
+/// All legs of this node, with the registrar that they are found by.
+///
+/// Invariant: a leg tells [`LegEvent::Ended`] exactly once, and nothing after it. A leg is in `legs` until then.
+pub struct Legs {
+    settings: Settings,
+    endpoint: Endpoint,
+    authenticator: Authenticator,
+    registrar: Registrar,
+    peers: Peers,
+    random: ChaCha8Rng,
+    legs: BTreeMap<LegId, Leg>,
+    dialogs: HashMap<DialogId, LegId>,
+    servers: HashMap<ServerId, LegId>,
+    clients: HashMap<ClientId, Purpose>,
+    /// Dialogs to be ended as soon as our 2xx is acknowledged: before that RFC 3261 s15 forbids it.
+    farewells: HashMap<ServerId, Dialog>,
+    inbound: u64,
+    draining: bool,
+    wire: Vec<Wire>,
+}
+
+/// What a request of ours is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// The INVITE that makes a leg.
+    Invite(LegId),
+    /// An OPTIONS to see whether a leg's peer is still there.
+    Probe(LegId),
+}
+
+/// What goes with every input.
+struct Context<'a> {
+    ports: &'a mut dyn Ports,
+    now: Time,
+    out: &'a mut Vec<Output>,
+}
+
+impl Context<'_> {
+    fn tell(&mut self, leg: LegId, event: LegEvent) {
+        self.out.push(Output::Event(leg, event));
+    }
+}
+
+impl Legs {
+    /// Without legs, devices and trunks. The same seed and inputs give the same outputs; the seed must not be guessed,
+    /// because tags and nonces follow from it.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut key = [0; 32];
+        random.fill_bytes(&mut key);
+        Self {
+            endpoint: Endpoint::new(settings.endpoint(), random.next_u64()),
+            authenticator: Authenticator::new(&settings.domain, key),
+            registrar: Registrar::new(),
+            peers: Peers::default(),
+            random,
+            legs: BTreeMap::new(),
+            dialogs: HashMap::new(),
+            servers: HashMap::new(),
+            clients: HashMap::new(),
+            farewells: HashMap::new(),
+            inbound: 0,
+            draining: false,
+            wire: Vec::new(),
+            settings,
+        }
+    }
+
+    /// Takes one input and appends what follows from it, in the order in which it is to be done.
+    pub fn handle(&mut self, input: Input<'_>, ports: &mut dyn Ports, now: Time, out: &mut Vec<Output>) {
+        let cx = &mut Context { ports, now, out };
+        match input {
+            Input::Datagram { bytes, source } => {
+                let received = sip_proto::Input::Received { bytes, from: Flow::udp(source) };
+                self.endpoint.handle(received, now, &mut self.wire);
+                self.dispatch(cx);
+            }
+            Input::Timeout => {
+                self.endpoint.handle(sip_proto::Input::Timeout, now, &mut self.wire);
+                self.dispatch(cx);
+                self.expire_registrations(cx);
+            }
+            Input::Order(action) => self.order(action, cx),
+            Input::Directory(directory) => self.on_directory(&directory, cx),
+            Input::Registrations(saved) => self.restore(saved, cx),
+            Input::Silent(leg) => self.probe(leg, cx),
+            Input::Drain => self.draining = true,
+        }
+    }
+
+    /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        [self.endpoint.poll_timeout(), self.registrar.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// How many legs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Whether there is no leg.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    /// How many SIP transactions are held.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.endpoint.transactions()
+    }
+
+    fn order(&mut self, action: LegAction, cx: &mut Context<'_>) {
+        let LegAction { call, leg, order } = action;
+        if let LegOrder::Dial { to, from, display, like, alert, direction } = order {
+            let dial = outbound::Dial { to, from, display, like, alert, direction };
+            return self.dial(call, leg, &dial, cx);
+        }
+        let Some(it) = self.legs.get_mut(&leg) else { return };
+        it.call = Some(call);
+        match order {
+            LegOrder::Ring => self.ring(leg, cx),
+            LegOrder::Progress { like } => self.progress(leg, like, cx),
+            LegOrder::Answer { like } => self.answer(leg, like, cx),
+            LegOrder::End(cause) => self.end(leg, cause, cx),
+            LegOrder::Dial { .. } => {}
+        }
+    }
+
+    /// Passes on what the endpoint has to say, which may make it say more.
+    fn dispatch(&mut self, cx: &mut Context<'_>) {
+        for output in std::mem::take(&mut self.wire) {
+            match output {
+                Wire::Transmit { to, bytes } => cx.out.push(Output::Transmit { to, bytes }),
+                Wire::Request { id, request, from, tag } => self.on_request(id, &request, from, &tag, cx),
+                Wire::Response { id, response, from } => self.on_response(id, &response, from, cx),
+                Wire::Unanswered { id } => self.on_unanswered(id, cx),
+                Wire::Cancelled { id } => self.on_cancelled(id, cx),
+                Wire::Acked { id, ack } => self.on_acked(id, &ack, cx),
+                Wire::Unacknowledged { id } => self.on_unacknowledged(id, cx),
+            }
+            self.flush(cx);
+        }
+    }
+
+    /// What the transaction layer sends because of a call of ours; it tells nothing else then.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        for output in self.wire.drain(..) {
+            if let Wire::Transmit { to, bytes } = output {
+                cx.out.push(Output::Transmit { to, bytes });
+            }
+        }
+    }
+
+    fn respond(&mut self, id: ServerId, response: Response, cx: &mut Context<'_>) {
+        self.endpoint.respond(id, response, cx.now, &mut self.wire);
+        self.flush(cx);
+    }
+
+    /// Answers a request with nothing but a status.
+    fn refuse(&mut self, id: ServerId, code: u16, cx: &mut Context<'_>) {
+        self.turn_away(id, Refusal::Status(code), cx);
+    }
+
+    fn send(&mut self, request: Request, to: Flow, cx: &mut Context<'_>) -> Option<ClientId> {
+        let sent = self.endpoint.send(request, to, cx.now, &mut self.wire);
+        self.flush(cx);
+        sent
+    }
+
+    /// Forgets a leg, gives its port back and tells the domain that it is over.
+    fn finish(&mut self, id: LegId, cause: Cause, cx: &mut Context<'_>) {
+        let Some(leg) = self.legs.remove(&id) else { return };
+        if let Some(dialog) = leg.dialog() {
+            self.dialogs.remove(dialog.id());
+        }
+        for server in leg.servers() {
+            self.servers.remove(&server);
+        }
+        for client in leg.clients() {
+            self.clients.remove(&client);
+        }
+        if leg.media.is_some() {
+            cx.out.push(Output::Media(MediaOrder::Close { leg: id }));
+            cx.ports.release(id);
+        }
+        cx.tell(id, LegEvent::Ended(cause));
+    }
+}

@@ -51,6 +51,12 @@ impl Endpoint {
         }
     }
 
+    /// A request of ours while its transaction lives; that of an INVITE lives for 64 T1 after its first 2xx.
+    #[must_use]
+    pub fn sent(&self, id: ClientId) -> Option<&Request> {
+        self.clients.get(&id).map(|it| it.machine.request())
+    }
+
     /// Sends the ACK to a 2xx, and again whenever that 2xx comes again.
     pub fn acknowledge(&mut self, invite: ClientId, mut ack: Request, to: Flow, out: &mut Vec<Output>) {
         self.complete_request(&mut ack, to);

@@ -66,6 +66,24 @@ impl Endpoint {
         self.servers.get(&id).map(|it| response_to(it.machine.request(), code))
     }
 
+    /// The start of a response that makes or keeps a dialog: with the Record-Route fields of the request (s12.1.1).
+    #[must_use]
+    pub fn dialog_response(&self, id: ServerId, code: u16) -> Option<Response> {
+        let request = self.servers.get(&id)?.machine.request();
+        let mut response = response_to(request, code);
+        for header in request.headers.get_all(&HeaderName::RecordRoute) {
+            response.headers.push(header.clone());
+        }
+        Some(response)
+    }
+
+    /// No longer repeats a 2xx: the peer has shown in another way that it has it.
+    pub fn stop_repeating(&mut self, id: ServerId) {
+        if let Some(repeat) = self.repeats.remove(&id) {
+            self.unacked.remove(&repeat.key);
+        }
+    }
+
     /// Whether an INVITE that came in still waits for a final response.
     #[must_use]
     pub fn is_unanswered(&self, id: ServerId) -> bool {

@@ -1,0 +1,170 @@
+//! Who may call and register: hosts, trunks by address, devices by digest. No INVITE gets past here unproved.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use domain::{event::Directory, ids::PhoneNumber, leg::Origin};
+use sip_proto::{
+    Flow, HeaderName, HeadersExt, MessageExt, Request, Response, ServerId, Transport,
+    digest::{Ha1, Verdict},
+    message::{self, MaxForwards},
+};
+
+use crate::{Context, Legs, inbound::SDP};
+
+/// The devices and trunks that we know.
+#[derive(Default)]
+pub(crate) struct Peers {
+    devices: BTreeMap<PhoneNumber, Option<Ha1>>,
+    trunks: Vec<Trunk>,
+}
+
+struct Trunk {
+    name: String,
+    ip: IpAddr,
+    /// `None` covers every source port of the host.
+    port: Option<u16>,
+}
+
+impl Peers {
+    pub(crate) fn of(directory: &Directory) -> Self {
+        let ha1 = |it: &domain::config::Ha1| Ha1 { md5: it.md5, sha256: it.sha256 };
+        let devices = directory.devices.iter().map(|(number, it)| (number.clone(), it.as_ref().map(|it| ha1(&it.0))));
+        let trunks = directory.trunks.iter().filter_map(|it| {
+            let (ip, port) = address(&it.address)?;
+            Some(Trunk { name: it.name.clone(), ip, port })
+        });
+        Self { devices: devices.collect(), trunks: trunks.collect() }
+    }
+
+    /// Whether the number is a device's.
+    pub(crate) fn device(&self, number: &str) -> Option<&PhoneNumber> {
+        let number: PhoneNumber = number.parse().ok()?;
+        self.devices.get_key_value(&number).map(|it| it.0)
+    }
+
+    pub(crate) fn ha1(&self, user: &str) -> Option<Ha1> {
+        self.devices.get(&user.parse::<PhoneNumber>().ok()?).copied()?
+    }
+
+    /// The devices whose secrets are not what they were.
+    pub(crate) fn changed<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a PhoneNumber> {
+        self.devices.iter().filter(|(number, ha1)| next.devices.get(number) != Some(ha1)).map(|it| it.0)
+    }
+
+    /// The trunk that sends from here. One with a port is meant more precisely than one without.
+    fn trunk_at(&self, source: SocketAddr) -> Option<&Trunk> {
+        let here = |port| self.trunks.iter().find(|it| it.ip == source.ip().to_canonical() && it.port == port);
+        here(Some(source.port())).or_else(|| here(None))
+    }
+
+    pub(crate) fn trunk_flow(&self, name: &str) -> Option<Flow> {
+        let trunk = self.trunks.iter().find(|it| it.name == name)?;
+        Some(Flow::udp((trunk.ip, trunk.port.unwrap_or(Transport::Udp.default_port())).into()))
+    }
+}
+
+/// Why a request does not get in.
+pub(crate) enum Refusal {
+    /// With a bare status.
+    Status(u16),
+    /// With challenges in it.
+    Challenge(Vec<String>),
+}
+
+impl Legs {
+    /// Who sent this INVITE, proved.
+    pub(crate) fn origin(&mut self, request: &Request, from: Flow, cx: &Context<'_>) -> Result<Origin, Refusal> {
+        let sender = request.from_address().ok_or(Refusal::Status(400))?;
+        let user = message::user(&sender.uri);
+        let claimed = self.settings.is_ours(&sender.uri).then(|| self.peers.device(&user).cloned()).flatten();
+        if claimed.is_none()
+            && let Some(trunk) = self.peers.trunk_at(from.remote)
+        {
+            return Ok(Origin::Trunk { name: trunk.name.clone(), caller: shown(&sender.uri, user) });
+        }
+        let device = self.prove(request, cx)?;
+        if claimed.is_some_and(|it| it != device) {
+            return Err(Refusal::Status(403));
+        }
+        Ok(Origin::Device(device))
+    }
+
+    /// The device whose password the sender knows.
+    pub(crate) fn prove(&mut self, request: &Request, cx: &Context<'_>) -> Result<PhoneNumber, Refusal> {
+        let peers = &self.peers;
+        match self.authenticator.check(request, |user| peers.ha1(user), cx.now) {
+            Verdict::Accepted { user } => peers.device(&user).cloned().ok_or(Refusal::Status(403)),
+            Verdict::Challenge(fields) | Verdict::Stale(fields) => Err(Refusal::Challenge(fields)),
+            Verdict::Refused => Err(Refusal::Status(403)),
+        }
+    }
+
+    /// Whether a request is addressed to us at all.
+    pub(crate) fn check_target(&self, request: &Request) -> Result<(), Refusal> {
+        if !request.uri.scheme().is_sip() {
+            return Err(Refusal::Status(416));
+        }
+        if !self.settings.is_ours(&request.uri) {
+            return Err(Refusal::Status(404));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn turn_away(&mut self, id: ServerId, refusal: Refusal, cx: &mut Context<'_>) {
+        let response = match refusal {
+            Refusal::Status(code) => self.endpoint.response(id, code).map(|it| with_hint(it, code)),
+            Refusal::Challenge(fields) => self.endpoint.response(id, 401).map(|it| challenge(it, fields)),
+        };
+        if let Some(response) = response {
+            self.respond(id, response, cx);
+        }
+    }
+}
+
+/// How many more hops a request may take.
+pub(crate) fn hops(request: &Request) -> u8 {
+    request.headers.typed::<MaxForwards>().and_then(Result::ok).map_or(70, |it| it.0)
+}
+
+/// What helps the peer to do better next time.
+fn with_hint(mut response: Response, code: u16) -> Response {
+    match code {
+        415 => response.headers.add(HeaderName::Accept, SDP),
+        // Everybody else tries again at a moment of his own (RFC 3261 s14.2 wants up to ten seconds).
+        500 | 503 => response.headers.add(HeaderName::RetryAfter, "5"),
+        _ => {}
+    }
+    response
+}
+
+fn challenge(mut response: Response, fields: Vec<String>) -> Response {
+    for field in fields {
+        response.headers.add(HeaderName::WwwAuthenticate, field);
+    }
+    response
+}
+
+/// The caller's number as a trunk shows it; empty when withheld (RFC 3323 s4.1.1.3).
+fn shown(uri: &sip_proto::Uri, user: String) -> String {
+    let host = uri.host().map(ToString::to_string).unwrap_or_default();
+    if user.eq_ignore_ascii_case("anonymous") || host.eq_ignore_ascii_case("anonymous.invalid") {
+        return String::new();
+    }
+    user
+}
+
+/// `127.0.0.1`, `127.0.0.1:5080`, `::1`, `[::1]:5080`, `localhost`.
+fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some((address.ip(), Some(address.port())));
+    }
+    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse() {
+        return Some((ip, None));
+    }
+    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+    let port = port.map(str::parse).transpose().ok()?;
+    host.eq_ignore_ascii_case("localhost").then_some(([127, 0, 0, 1].into(), port))
+}

@@ -1,0 +1,226 @@
+//! Inside a dialog: hold, retrieve and moves by re-INVITE and UPDATE, BYE, and probes of a silent peer.
+
+use domain::{
+    ids::LegId,
+    leg::{Cause, LegEvent},
+};
+use media_proto::sdp::Description;
+use sip_proto::{ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, ServerId};
+
+use crate::{
+    Context, Legs, MediaOrder, Output, Purpose, Stream,
+    inbound::{SDP, description},
+    leg::{Leg, Stage, Unacked},
+};
+
+impl Legs {
+    pub(crate) fn on_request_inside(&mut self, id: ServerId, request: &Request, from: Flow, cx: &mut Context<'_>) {
+        let leg = DialogId::of_request(request).and_then(|it| self.dialogs.get(&it).copied());
+        let Some((leg, it)) = leg.and_then(|leg| Some((leg, self.legs.get_mut(&leg)?))) else {
+            return self.refuse(id, 481, cx);
+        };
+        if it.dialog_mut().is_none_or(|it| it.accept(request).is_err()) {
+            return self.refuse(id, 500, cx);
+        }
+        match request.method {
+            Method::Bye => {
+                self.refuse(id, 200, cx);
+                self.on_bye(leg, cx);
+            }
+            Method::Options => {
+                if let Some(mut response) = self.dialog_response(id, 200) {
+                    response.headers.add(HeaderName::Accept, SDP);
+                    self.respond(id, response, cx);
+                }
+            }
+            Method::Invite | Method::Update => {
+                if let Err(code) = self.renegotiate(leg, id, request, from, cx) {
+                    // All stays as it was (RFC 3261 s14.2).
+                    self.refuse(id, code, cx);
+                }
+            }
+            _ => self.refuse(id, 405, cx),
+        }
+    }
+
+    fn on_bye(&mut self, id: LegId, cx: &mut Context<'_>) {
+        match self.legs.get(&id).map(|it| &it.stage) {
+            // A caller may end an early dialog with BYE (s15); its INVITE still wants an answer.
+            Some(Stage::Offered { invite, .. }) => {
+                self.refuse(*invite, 487, cx);
+                self.finish(id, Cause::Cancelled, cx);
+            }
+            Some(Stage::Up { unacked, .. }) => {
+                if let Some(unacked) = unacked {
+                    self.endpoint.stop_repeating(unacked.server);
+                }
+                self.finish(id, Cause::HungUp, cx);
+            }
+            _ => {}
+        }
+    }
+
+    /// A new offer, or a request for one, inside a dialog. The other legs never hear of it but through the domain.
+    fn renegotiate(
+        &mut self,
+        id: LegId,
+        server: ServerId,
+        request: &Request,
+        from: Flow,
+        cx: &mut Context<'_>,
+    ) -> Result<(), u16> {
+        let is_invite = request.method == Method::Invite;
+        let leg = self.legs.get_mut(&id).ok_or(481_u16)?;
+        let before = match &leg.stage {
+            // Our own answer to the first INVITE is still open (s14.2, RFC 3311 s5.2).
+            Stage::Offered { .. } | Stage::Calling { .. } => return Err(if is_invite { 500 } else { 491 }),
+            // An offer of ours is open: glare.
+            Stage::Up { unacked: Some(Unacked { offers: true, .. }), .. } => return Err(491),
+            Stage::Up { unacked, .. } => *unacked,
+        };
+        let offer = description(request)?;
+        let (text, stream) = leg.new_description(offer.as_ref(), is_invite)?;
+        if let Some(dialog) = leg.dialog_mut() {
+            dialog.refresh(request, from);
+        }
+        if is_invite && let Some(before) = before {
+            // Whoever goes on to a new transaction has our 200, even if its ACK is lost.
+            self.endpoint.stop_repeating(before.server);
+            self.servers.remove(&before.server);
+        }
+        let mut response = self.dialog_response(server, 200).ok_or(500_u16)?;
+        if let Some(text) = text {
+            response.carry(SDP, text);
+        }
+        self.respond(server, response, cx);
+        let Some(leg) = self.legs.get_mut(&id) else { return Ok(()) };
+        if is_invite && let Stage::Up { unacked, .. } = &mut leg.stage {
+            *unacked = Some(Unacked { server, first: false, offers: offer.is_none() });
+            self.servers.insert(server, id);
+        }
+        if before.is_some_and(|it| it.first && is_invite) {
+            leg.confirm(id, cx);
+        }
+        if let (Some(offer), Some(stream)) = (offer, stream) {
+            leg.describe(&offer);
+            leg.configure(id, stream, cx);
+            leg.hold(id, offer.holds(), cx);
+        }
+        Ok(())
+    }
+
+    /// Asks a peer that has been silent whether it is still there (V-08).
+    pub(crate) fn probe(&mut self, id: LegId, cx: &mut Context<'_>) {
+        let Some(Stage::Up { dialog, probe: None, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else {
+            return;
+        };
+        let (request, flow) = (dialog.request(&Method::Options), dialog.flow());
+        let Some(client) = self.send(request, flow, cx) else { return };
+        self.clients.insert(client, Purpose::Probe(id));
+        if let Some(Stage::Up { probe, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) {
+            *probe = Some(client);
+        }
+    }
+
+    /// RFC 3261 s12.2.1.2: 408 and 481 end the dialog; every other answer shows that somebody is there.
+    pub(crate) fn on_probed(&mut self, id: LegId, client: ClientId, status: u16, cx: &mut Context<'_>) {
+        if status < 200 {
+            return;
+        }
+        self.clients.remove(&client);
+        if let Some(Stage::Up { probe, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) {
+            *probe = None;
+        }
+        if matches!(status, 408 | 481) {
+            self.hang_up(id, Cause::Gone, cx);
+        }
+    }
+
+    /// Ends a leg that is up: BYE, at once or when our 200 has been acknowledged.
+    pub(crate) fn hang_up(&mut self, id: LegId, cause: Cause, cx: &mut Context<'_>) {
+        if let Some(Stage::Up { dialog, unacked, .. }) = self.legs.get(&id).map(|it| &it.stage) {
+            let dialog = dialog.clone();
+            match unacked.filter(|it| it.first) {
+                Some(unacked) => {
+                    self.farewells.insert(unacked.server, dialog);
+                }
+                None => self.bye(dialog, cx),
+            }
+        }
+        self.finish(id, cause, cx);
+    }
+
+    pub(crate) fn bye(&mut self, mut dialog: Dialog, cx: &mut Context<'_>) {
+        let flow = dialog.flow();
+        // However the peer answers, and if it does not: the dialog is over (s15.1.1).
+        self.send(dialog.request(&Method::Bye), flow, cx);
+    }
+}
+
+impl Leg {
+    /// Our side of a new offer/answer exchange: the answer and what it settles, or an offer. An UPDATE without a body
+    /// refreshes the dialog only.
+    fn new_description(
+        &mut self,
+        offer: Option<&Description>,
+        is_invite: bool,
+    ) -> Result<(Option<String>, Option<Stream>), u16> {
+        let liked = self.liked();
+        let agreed = self.codec();
+        let media = self.media.as_mut().ok_or(500_u16)?;
+        match offer {
+            Some(offer) => {
+                let answer = media.author.answer(offer, agreed, media.limit).map_err(|_| 488_u16)?;
+                let stream = media.settled(offer, &answer);
+                Ok((Some(answer.text), Some(stream)))
+            }
+            None if is_invite => Ok((Some(media.author.offer(&liked, media.limit)), None)),
+            None => Ok((None, None)),
+        }
+    }
+
+    /// Notes which codecs the peer has.
+    pub(crate) fn describe(&mut self, peer: &Description) {
+        self.codecs = peer.codecs.iter().map(|it| it.0).collect();
+    }
+
+    /// The peer's answer to an offer of ours. One without a codec in common changes nothing.
+    pub(crate) fn settle(
+        &mut self,
+        id: LegId,
+        peer: &Description,
+        preferred: Option<media_proto::codec::Codec>,
+        cx: &mut Context<'_>,
+    ) {
+        let agreed = preferred.or_else(|| self.codec());
+        let Some(stream) = self.media.as_ref().and_then(|it| it.settle(peer, agreed)) else { return };
+        self.describe(peer);
+        self.configure(id, stream, cx);
+        self.hold(id, peer.holds(), cx);
+    }
+
+    /// Tells the media workers what was settled, if it is anything new.
+    pub(crate) fn configure(&mut self, id: LegId, stream: Stream, cx: &mut Context<'_>) {
+        let Some(media) = &mut self.media else { return };
+        if media.stream.replace(stream) != Some(stream) {
+            cx.out.push(Output::Media(MediaOrder::Configure { leg: id, stream }));
+        }
+    }
+
+    /// Media flows from now on.
+    pub(crate) fn confirm(&mut self, id: LegId, cx: &mut Context<'_>) {
+        self.confirmed = true;
+        cx.tell(id, if id.is_inbound() { LegEvent::Confirmed } else { LegEvent::Answered });
+        if self.held {
+            cx.tell(id, LegEvent::Held);
+        }
+    }
+
+    /// Notes whether the peer has us on hold; before the leg is confirmed the domain is not told.
+    pub(crate) fn hold(&mut self, id: LegId, held: bool, cx: &mut Context<'_>) {
+        if self.held != held && self.confirmed {
+            cx.tell(id, if held { LegEvent::Held } else { LegEvent::Retrieved });
+        }
+        self.held = held;
+    }
+}

@@ -1,0 +1,76 @@
+//! What the legs are told once: who we are and where we are reached.
+
+use std::net::{IpAddr, SocketAddr};
+
+use sip_proto::{Config, Host, Method, Uri};
+
+/// Who we are and where we are reached.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The SIP domain, also the digest realm.
+    pub domain: String,
+    /// Where peers reach us: what `Via` and `Contact` say. Where the socket is bound to every address, this must be one
+    /// of them.
+    pub contact: SocketAddr,
+    /// Further addresses under which requests may name us.
+    pub listeners: Vec<IpAddr>,
+    /// The address that SDP advertises.
+    pub media: IpAddr,
+    /// `User-Agent` and `Server`.
+    pub agent: String,
+    /// T1 of RFC 3261 s17.1.1.1 in milliseconds: 500 but in tests.
+    pub t1_ms: u64,
+    /// The most SIP transactions that are held at once.
+    pub transactions_max: usize,
+    /// The most legs that peers may begin.
+    pub legs_max: usize,
+}
+
+impl Settings {
+    /// The usual settings.
+    #[must_use]
+    pub fn new(domain: impl Into<String>, contact: SocketAddr, media: IpAddr) -> Self {
+        Self {
+            domain: domain.into(),
+            contact,
+            listeners: Vec::new(),
+            media,
+            agent: "Undertone".to_owned(),
+            t1_ms: 500,
+            transactions_max: 200_000,
+            legs_max: 20_000,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Config {
+        let mut config = Config::new(self.contact.to_string(), self.agent.clone());
+        config.allow = vec![
+            Method::Invite,
+            Method::Ack,
+            Method::Cancel,
+            Method::Bye,
+            Method::Options,
+            Method::Update,
+            Method::Register,
+        ];
+        config.t1_ms = self.t1_ms;
+        config.transactions_max = self.transactions_max;
+        config
+    }
+
+    /// Our `Contact`.
+    pub(crate) fn contact_field(&self) -> String {
+        format!("<sip:{}>", self.contact)
+    }
+
+    /// Whether a URI is for us: the domain, or the address of a listener with any port or none.
+    pub(crate) fn is_ours(&self, uri: &Uri) -> bool {
+        match uri.host() {
+            Some(Host::Ip(ip)) => {
+                *ip == self.contact.ip() || self.listeners.contains(ip) || self.domain == ip.to_string()
+            }
+            Some(host @ Host::Name(_)) => host.to_string().eq_ignore_ascii_case(&self.domain),
+            None => false,
+        }
+    }
+}

@@ -12,7 +12,7 @@ pub struct Settings {
     /// Where peers reach us: what `Via` and `Contact` say. Where the socket is bound to every address, this must be one
     /// of them.
     pub contact: SocketAddr,
-    /// Further addresses under which requests may name us.
+    /// Further addresses under which requests may name us; an unspecified one (`0.0.0.0`) stands for all.
     pub listeners: Vec<IpAddr>,
     /// The address that SDP advertises.
     pub media: IpAddr,

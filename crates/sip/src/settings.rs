@@ -1,0 +1,42 @@
+//! Where we listen and how we name ourselves.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+/// Where we listen and how we name ourselves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `[sip] domain`.
+    pub domain: String,
+    /// `[sip] udp`.
+    pub listen: SocketAddr,
+    /// The address in `Contact` and `Via`; needed only where `listen` is every address and the way to the peers is not
+    /// the way to the internet.
+    pub advertise: Option<IpAddr>,
+    /// `[media] address`: what SDP advertises.
+    pub media: IpAddr,
+}
+
+impl Settings {
+    pub(crate) fn legs(&self, listen: SocketAddr) -> legs::Settings {
+        let advertised = self.advertise.unwrap_or_else(|| reachable(listen.ip()));
+        let contact = SocketAddr::new(advertised, listen.port());
+        let mut settings = legs::Settings::new(&self.domain, contact, self.media);
+        settings.listeners = vec![listen.ip()];
+        settings
+    }
+}
+
+/// The address itself, or for "every address" the one that the way out of this machine begins at.
+fn reachable(listen: IpAddr) -> IpAddr {
+    if !listen.is_unspecified() {
+        return listen;
+    }
+    // Connecting a datagram socket sends nothing: it asks the routing table (192.0.2.1 is for documentation).
+    let probe = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let loopback = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    probe().unwrap_or(loopback)
+}

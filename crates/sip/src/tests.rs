@@ -1,0 +1,47 @@
+//! A datagram over a real socket on the loopback interface.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use clock::Time;
+use domain::ids::LegId;
+use tokio::net::UdpSocket;
+
+use super::*;
+
+struct NoPorts;
+
+impl Ports for NoPorts {
+    fn lease(&mut self, _: LegId) -> Option<u16> {
+        None
+    }
+
+    fn release(&mut self, _: LegId) {}
+}
+
+#[tokio::test]
+async fn options_is_answered_over_the_socket() {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let settings = Settings {
+        domain: "undertone.local".into(),
+        listen: loopback,
+        advertise: None,
+        media: Ipv4Addr::LOCALHOST.into(),
+    };
+    let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");
+    let phone = UdpSocket::bind(loopback).await.expect("loopback can be bound");
+    let request = "OPTIONS sip:undertone.local SIP/2.0\r\n\
+        Via: SIP/2.0/UDP 127.0.0.1:1;rport;branch=z9hG4bK1\r\n\
+        From: <sip:a@b>;tag=1\r\nTo: <sip:undertone.local>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+        Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    phone.send_to(request.as_bytes(), sip.local_addr().expect("it is bound")).await.expect("loopback takes it");
+    sip.readable().await.expect("the runtime lives");
+    let mut events = Vec::new();
+    sip.receive(&mut NoPorts, Time::from_unix_ms(0), &mut events);
+    let mut buffer = [0; 2000];
+    let (length, _) = phone.recv_from(&mut buffer).await.expect("an answer comes");
+    let answer = String::from_utf8_lossy(&buffer[..length]).into_owned();
+    assert!(answer.starts_with("SIP/2.0 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REGISTER\r\n"), "{answer}");
+    assert!(events.is_empty());
+    assert_eq!(sip.counters(), Counters { received: 1, sent: 1, dropped: 0 });
+}

@@ -1,0 +1,1 @@
+//! Phones that call each other over loopback.

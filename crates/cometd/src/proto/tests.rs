@@ -10,6 +10,7 @@ use crate::Settings;
 
 mod limits;
 mod polling;
+mod random;
 mod websocket;
 
 /// Runs a script against a machine with default settings.

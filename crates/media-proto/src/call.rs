@@ -130,6 +130,11 @@ impl<K: Copy + Ord> Call<K> {
         self.legs.iter().all(Option::is_none)
     }
 
+    /// The open legs.
+    pub fn legs(&self) -> impl Iterator<Item = K> {
+        self.legs.iter().flatten().map(|it| it.key)
+    }
+
     /// The counters of every open leg.
     pub fn counters(&self) -> impl Iterator<Item = (K, Counters)> {
         self.legs.iter().flatten().map(|it| (it.key, it.counters()))

@@ -1,1 +1,10 @@
+//! Scripts for legs: what phones send and the domain orders, and all that follows.
 
+mod calls;
+mod dialogs;
+mod entry;
+mod phone;
+mod proving;
+mod world;
+
+use self::world::check;

@@ -1,0 +1,287 @@
+//! A phone for scripts: it says what it is told to say and remembers only what it needs for that.
+
+use std::{fmt::Write, net::SocketAddr};
+
+use sip_proto::{
+    HeaderName, MessageExt, Method, Request, Response,
+    digest::Signer,
+    message::{self, Message},
+};
+
+pub(super) struct Phone {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    pub(super) signer: Signer,
+    /// What it sent last, to be sent again.
+    pub(super) last: String,
+    call: Call,
+    /// The last INVITE and the last other request that it was sent.
+    invite: Option<Request>,
+    other: Option<Request>,
+    count: u32,
+}
+
+/// What it knows of its latest dialog.
+#[derive(Clone, Default)]
+struct Call {
+    call_id: String,
+    local: String,
+    remote: String,
+    target: String,
+    sequence: u32,
+    /// Of its last INVITE.
+    branch: String,
+    uri: String,
+}
+
+impl Phone {
+    pub(super) fn new(name: &str, address: SocketAddr) -> Self {
+        Self {
+            name: name.to_owned(),
+            address,
+            signer: Signer::new(name, &format!("secret-{name}")),
+            last: String::new(),
+            call: Call::default(),
+            invite: None,
+            other: None,
+            count: 0,
+        }
+    }
+
+    /// Notes what it was sent and says it in two words.
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> String {
+        match message::parse(bytes) {
+            Some(Message::Request(request)) => self.hear_request(request),
+            Some(Message::Response(response)) => self.hear_response(&response),
+            None => "noise".to_owned(),
+        }
+    }
+
+    fn hear_request(&mut self, request: Request) -> String {
+        let mut summary = request.method.to_string();
+        if request.method == Method::Invite {
+            if let Some(direction) = direction(&request) {
+                let _ = write!(summary, " {direction}");
+            }
+            self.call = Call {
+                call_id: request.call_id(),
+                local: format!(
+                    "{};tag={}-{}",
+                    request.text(&HeaderName::To).unwrap_or_default(),
+                    self.name,
+                    self.count
+                ),
+                remote: request.text(&HeaderName::From).unwrap_or_default(),
+                target: contact(&request),
+                sequence: 100,
+                ..Call::default()
+            };
+            self.invite = Some(request);
+        } else if request.method != Method::Ack {
+            self.other = Some(request);
+        }
+        summary
+    }
+
+    fn hear_response(&mut self, response: &Response) -> String {
+        let code = response.status.code();
+        let method = response.cseq().map(|it| it.method.clone());
+        if method == Some(Method::Invite) && code > 100 && response.call_id() == self.call.call_id {
+            self.call.remote = response.text(&HeaderName::To).unwrap_or_default();
+            if response.contact().is_some() {
+                self.call.target = contact(response);
+            }
+        }
+        let mut summary = code.to_string();
+        if let Some(method) = method.filter(|it| *it != Method::Invite) {
+            let _ = write!(summary, " {method}");
+        }
+        if let Some(direction) = direction(response) {
+            let _ = write!(summary, " {direction}");
+        }
+        summary
+    }
+
+    /// The datagram for what a script says.
+    pub(super) fn say(&mut self, words: &[&str]) -> String {
+        self.count += 1;
+        let text = match words {
+            ["again"] => return self.last.clone(),
+            ["invite", to, options @ ..] => self.invite(to, options),
+            ["register", options @ ..] => self.register(options),
+            ["reinvite", options @ ..] => {
+                self.call.sequence += 1;
+                self.call.branch = format!("z9hG4bK-{}-{}", self.name, self.count);
+                self.call.uri = self.call.target.clone();
+                self.inside("INVITE", options)
+            }
+            ["ack", options @ ..] => self.ack(options),
+            ["cancel"] => self.cancel(),
+            ["noise"] => "\r\n\r\n".to_owned(),
+            [method @ ("bye" | "options" | "update" | "info"), options @ ..] => {
+                self.call.sequence += 1;
+                self.inside(&method.to_uppercase(), options)
+            }
+            ["ok"] => self.reply(self.other.clone(), "200", &["empty"]),
+            ["gone"] => self.reply(self.other.clone(), "481", &["empty"]),
+            [code, options @ ..] => self.reply(self.invite.clone(), code, options),
+            [] => String::new(),
+        };
+        self.last.clone_from(&text);
+        text
+    }
+
+    fn invite(&mut self, to: &str, options: &[&str]) -> String {
+        let host = value(options, "host").unwrap_or("undertone.local");
+        let from_host = value(options, "fromhost").unwrap_or("undertone.local");
+        let from = value(options, "from").unwrap_or(&self.name).to_owned();
+        let (name, count) = (self.name.clone(), self.count);
+        self.call = Call {
+            call_id: format!("{name}-{count}"),
+            local: format!("<sip:{from}@{from_host}>;tag={name}-{count}"),
+            remote: format!("<sip:{to}@{host}>"),
+            target: format!("{}:{to}@{host}", value(options, "scheme").unwrap_or("sip")),
+            sequence: 1,
+            branch: format!("z9hG4bK-{name}-{count}"),
+            uri: String::new(),
+        };
+        self.call.uri = self.call.target.clone();
+        let text = self.inside("INVITE", options);
+        if options.contains(&"unsigned") { text } else { self.signed(&text) }
+    }
+
+    fn register(&mut self, options: &[&str]) -> String {
+        let (name, count) = (self.name.clone(), self.count);
+        let number = value(options, "as").unwrap_or(&self.name).to_owned();
+        let expires = value(options, "expires").unwrap_or("600");
+        let text = format!(
+            "REGISTER sip:undertone.local SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK-{name}-{count}\r\n\
+             From: <sip:{number}@undertone.local>;tag={count}\r\nTo: <sip:{number}@undertone.local>\r\n\
+             Call-ID: register-{name}\r\nCSeq: {count} REGISTER\r\nContact: <sip:{name}@{address}>\r\n\
+             Expires: {expires}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            address = self.address,
+        );
+        if options.contains(&"unsigned") { text } else { self.signed(&text) }
+    }
+
+    fn signed(&mut self, text: &str) -> String {
+        match message::parse(text.as_bytes()) {
+            Some(Message::Request(mut request)) => {
+                self.signer.sign(&mut request, u64::from(self.count));
+                String::from_utf8_lossy(&request.encode()).into_owned()
+            }
+            _ => text.to_owned(),
+        }
+    }
+
+    fn inside(&self, method: &str, options: &[&str]) -> String {
+        let Call { call_id, local, remote, target, sequence, branch, .. } = &self.call;
+        let branch = if method == "INVITE" { branch.clone() } else { format!("z9hG4bK-{}-{}", self.name, self.count) };
+        let remote = if options.contains(&"wrongtag") { format!("{remote}x") } else { remote.clone() };
+        let sequence = if options.contains(&"old") { sequence - 2 } else { *sequence };
+        let hops = value(options, "hops").unwrap_or("70");
+        let body = if matches!(method, "INVITE" | "UPDATE") { self.body(options) } else { String::new() };
+        let (name, address) = (&self.name, self.address);
+        format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch={branch}\r\nFrom: {local}\r\nTo: {remote}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{name}@{address}>\r\n\
+             Max-Forwards: {hops}\r\n{}",
+            tail(&body, options)
+        )
+    }
+
+    fn ack(&self, options: &[&str]) -> String {
+        let Call { call_id, local, remote, target, sequence, .. } = &self.call;
+        let body = if options.is_empty() { String::new() } else { self.body(options) };
+        format!(
+            "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-{}-{}\r\nFrom: {local}\r\nTo: {remote}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {sequence} ACK\r\nMax-Forwards: 70\r\n{}",
+            self.address,
+            self.name,
+            self.count,
+            tail(&body, options)
+        )
+    }
+
+    fn cancel(&self) -> String {
+        let Call { call_id, local, remote, uri, sequence, branch, .. } = &self.call;
+        let remote = remote.split(";tag=").next().unwrap_or_default();
+        format!(
+            "CANCEL {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch}\r\nFrom: {local}\r\nTo: {remote}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {sequence} CANCEL\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            self.address
+        )
+    }
+
+    fn reply(&self, request: Option<Request>, code: &str, options: &[&str]) -> String {
+        let Some(request) = request else { return String::new() };
+        let field = |name| request.text(&name).unwrap_or_default();
+        let to = field(HeaderName::To);
+        let fork = value(options, "fork").unwrap_or("");
+        let to = if to.contains(";tag=") { to } else { format!("{}{fork}", self.call.local) };
+        let says = !options.contains(&"empty") && (code.starts_with('2') || options.contains(&"sdp"));
+        let body = if says { self.body(options) } else { String::new() };
+        format!(
+            "SIP/2.0 {code} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+             Contact: <sip:{}@{}>\r\n{}",
+            field(HeaderName::Via),
+            field(HeaderName::From),
+            field(HeaderName::CallId),
+            field(HeaderName::CSeq),
+            self.name,
+            self.address,
+            tail(&body, options)
+        )
+    }
+
+    fn body(&self, options: &[&str]) -> String {
+        if options.contains(&"offerless") || options.contains(&"empty") {
+            return String::new();
+        }
+        if options.contains(&"garbage") {
+            return "this is not SDP".to_owned();
+        }
+        let address = if options.contains(&"nulled") { "0.0.0.0".to_owned() } else { self.address.ip().to_string() };
+        let port = value(options, "port").unwrap_or("4000");
+        let codecs = match value(options, "codecs") {
+            Some("pcma") => "8 101",
+            Some("g729") => "18",
+            Some("pcma,pcmu") => "8 0 101",
+            _ => "0 8 101",
+        };
+        let direction = ["sendonly", "recvonly", "inactive"].into_iter().find(|it| options.contains(it));
+        format!(
+            "v=0\r\no=- 1 {} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP {codecs}\r\n\
+             a=rtpmap:101 telephone-event/8000\r\na={}\r\n",
+            self.count,
+            direction.unwrap_or("sendrecv")
+        )
+    }
+}
+
+fn tail(body: &str, options: &[&str]) -> String {
+    let kind = if options.contains(&"text") { "text/plain" } else { "application/sdp" };
+    let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+    format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+fn value<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {
+    options.iter().find_map(|it| it.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn contact(message: &impl MessageExt) -> String {
+    message.contact().map(|it| it.uri.to_string()).unwrap_or_default()
+}
+
+/// The codecs and the direction of a body, such as `PCMU,PCMA sendonly`; sendrecv is not said.
+fn direction(message: &impl MessageExt) -> Option<String> {
+    let text = std::str::from_utf8(message.content()).ok().filter(|it| !it.is_empty())?;
+    let codecs: Vec<_> = text
+        .lines()
+        .filter_map(|it| it.strip_prefix("a=rtpmap:")?.split_once(' '))
+        .filter_map(|(_, it)| it.split('/').next())
+        .filter(|it| *it != "telephone-event")
+        .collect();
+    let direction = ["sendonly", "recvonly", "inactive"].into_iter().find(|it| text.contains(&format!("a={it}")));
+    Some(format!("{}{}", codecs.join("+"), direction.map(|it| format!(" {it}")).unwrap_or_default()))
+}

@@ -19,6 +19,10 @@ pub(super) struct Phone {
     invite: Option<Request>,
     other: Option<Request>,
     count: u32,
+    /// It does not acknowledge refusals by itself.
+    is_mute: bool,
+    /// The ACK to a refusal, to be sent at once.
+    pub(super) acks: Option<String>,
 }
 
 /// What it knows of its latest dialog.
@@ -45,6 +49,8 @@ impl Phone {
             invite: None,
             other: None,
             count: 0,
+            is_mute: false,
+            acks: None,
         }
     }
 
@@ -87,7 +93,12 @@ impl Phone {
         let code = response.status.code();
         let method = response.cseq().map(|it| it.method.clone());
         if method == Some(Method::Invite) && code > 100 && response.call_id() == self.call.call_id {
-            self.call.remote = response.text(&HeaderName::To).unwrap_or_default();
+            if !self.call.remote.contains(";tag=") {
+                self.call.remote = response.text(&HeaderName::To).unwrap_or_default();
+            }
+            if code >= 300 && !self.is_mute {
+                self.acks = Some(self.ack_of_refusal(response));
+            }
             if response.contact().is_some() {
                 self.call.target = contact(response);
             }
@@ -117,6 +128,10 @@ impl Phone {
             }
             ["ack", options @ ..] => self.ack(options),
             ["cancel"] => self.cancel(),
+            ["mute"] => {
+                self.is_mute = true;
+                return String::new();
+            }
             ["noise"] => "\r\n\r\n".to_owned(),
             [method @ ("bye" | "options" | "update" | "info"), options @ ..] => {
                 self.call.sequence += 1;
@@ -176,9 +191,13 @@ impl Phone {
 
     fn inside(&self, method: &str, options: &[&str]) -> String {
         let Call { call_id, local, remote, target, sequence, branch, .. } = &self.call;
+        let (call_id, target) =
+            if call_id.is_empty() { ("none", "sip:undertone.local") } else { (&**call_id, &**target) };
+        let local = if local.is_empty() { "<sip:a@b>;tag=1" } else { local };
+        let remote = if remote.is_empty() { "<sip:undertone.local>;tag=2" } else { remote };
         let branch = if method == "INVITE" { branch.clone() } else { format!("z9hG4bK-{}-{}", self.name, self.count) };
-        let remote = if options.contains(&"wrongtag") { format!("{remote}x") } else { remote.clone() };
-        let sequence = if options.contains(&"old") { sequence - 2 } else { *sequence };
+        let remote = if options.contains(&"wrongtag") { format!("{remote}x") } else { remote.to_owned() };
+        let sequence = if options.contains(&"old") { sequence.saturating_sub(2) } else { *sequence };
         let hops = value(options, "hops").unwrap_or("70");
         let body = if matches!(method, "INVITE" | "UPDATE") { self.body(options) } else { String::new() };
         let (name, address) = (&self.name, self.address);
@@ -200,6 +219,17 @@ impl Phone {
             self.name,
             self.count,
             tail(&body, options)
+        )
+    }
+
+    /// It belongs to the INVITE's own transaction (RFC 3261 s17.1.1.3).
+    fn ack_of_refusal(&self, response: &Response) -> String {
+        let Call { call_id, local, uri, sequence, branch, .. } = &self.call;
+        format!(
+            "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch}\r\nFrom: {local}\r\nTo: {}\r\n\
+             Call-ID: {call_id}\r\nCSeq: {sequence} ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            self.address,
+            response.text(&HeaderName::To).unwrap_or_default(),
         )
     }
 

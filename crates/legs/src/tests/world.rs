@@ -162,6 +162,18 @@ impl World {
             self.seen.push(summary);
             self.out.push(output);
         }
+        self.acknowledge();
+    }
+
+    /// Phones acknowledge refusals at once; nothing comes of that.
+    fn acknowledge(&mut self) {
+        let acks: Vec<_> = self.phones.values_mut().filter_map(|it| Some((it.acks.take()?, it.address))).collect();
+        for (ack, source) in acks {
+            let mut out = Vec::new();
+            let input = Input::Datagram { bytes: ack.as_bytes(), source };
+            self.legs.handle(input, &mut self.ports, self.now, &mut out);
+            assert_eq!(out, [], "an ACK to a refusal is the end of it");
+        }
     }
 
     fn summary(&mut self, output: &Output) -> String {

@@ -336,7 +336,7 @@ impl Machine {
     fn open(&mut self, principal: Principal) -> ClientId {
         let client = ClientId(u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64()));
         self.by_principal.entry(principal.clone()).or_default().insert(client);
-        self.sessions.insert(client, Session::new(principal, self.now));
+        self.sessions.insert(client, Session::new(client, principal, self.now));
         self.schedule(client);
         client
     }
@@ -390,20 +390,19 @@ impl Machine {
     /// A held connect is answered first, so that the client sees the end of its session last.
     fn disconnect(&mut self, client: ClientId, via: Via<'_>) {
         let Some(session) = self.remove(client) else { return };
-        match session.link {
+        match &session.link {
             Link::None => {}
             Link::Poll(poll) => {
-                let reply = Reply::on(CONNECT, poll.held.id.as_deref()).advice(Advice::none()).text();
+                let reply = session.dismissed(poll.held.id.as_deref());
                 self.answer(poll.request, &[], &reply);
             }
             Link::Socket(socket, held) => {
                 if let Some(held) = held {
-                    let reply = Reply::on(CONNECT, held.id.as_deref()).advice(Advice::none()).text();
-                    self.reply_on(socket, reply);
+                    self.reply_on(*socket, session.dismissed(held.id.as_deref()));
                 }
-                self.leave(socket);
-                if !matches!(via, Via::Socket(it) if it == socket) {
-                    self.pump(socket);
+                self.leave(*socket);
+                if !matches!(via, Via::Socket(it) if it == *socket) {
+                    self.pump(*socket);
                 }
             }
         }

@@ -47,7 +47,7 @@ impl Machine {
         } else if is_crowded {
             session.interval = self.settings.multiple_clients_interval;
             session.owes_advice = true;
-            Reply::to(message).advice(Advice::multiple_clients(&self.settings)).text()
+            Reply::to(message).client(client).advice(Advice::multiple_clients(&self.settings)).text()
         } else {
             self.hold(client, message, wait, request, browser);
             return None;

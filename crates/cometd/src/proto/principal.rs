@@ -40,11 +40,18 @@ impl fmt::Display for Principal {
 }
 
 /// Who asks, as the host found out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Whose sessions and messages these are.
     pub principal: Principal,
     /// What all tabs of one browser have in common, such as a session cookie; `None` where requests do not share a
     /// browser's few connections. Sessions are not bound to it; it only bounds how many polls are held.
     pub browser: Option<String>,
+}
+
+impl fmt::Debug for Identity {
+    /// What names a browser may be its session cookie, which belongs in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("principal", &self.principal).finish_non_exhaustive()
+    }
 }

@@ -19,6 +19,7 @@ use crate::Settings;
 
 /// One client between its handshake and its end.
 pub(super) struct Session {
+    id: ClientId,
     pub(super) principal: Principal,
     pub(super) subscriptions: BTreeSet<Box<str>>,
     pub(super) queue: Queue,
@@ -64,8 +65,9 @@ pub(super) struct Held {
 }
 
 impl Session {
-    pub(super) fn new(principal: Principal, now: Time) -> Self {
+    pub(super) fn new(id: ClientId, principal: Principal, now: Time) -> Self {
         Self {
+            id,
             principal,
             subscriptions: BTreeSet::new(),
             queue: Queue::default(),
@@ -96,14 +98,19 @@ impl Session {
     /// The reply to a connect that went well.
     pub(super) fn connected(&mut self, id: Option<&RawValue>, settings: &Settings) -> String {
         let advice = mem::take(&mut self.owes_advice).then(|| Advice::retry(settings));
-        Reply::on(CONNECT, id).advice(advice).text()
+        Reply::on(CONNECT, id).client(self.id).advice(advice).text()
     }
 
     /// The reply to a connect that gives way to a newer one. A client that sees it has lost its session to another copy
     /// of itself; were it told to retry, the two would chase each other.
     pub(super) fn replaced(&mut self, id: Option<&RawValue>) -> String {
         self.owes_advice = true;
-        Reply::on(CONNECT, id).error("408::Replaced by a newer connect").advice(Advice::none()).text()
+        Reply::on(CONNECT, id).client(self.id).error("408::Replaced by a newer connect").advice(Advice::none()).text()
+    }
+
+    /// The reply to a connect that was held when the client disconnected.
+    pub(super) fn dismissed(&self, id: Option<&RawValue>) -> String {
+        Reply::on(CONNECT, id).client(self.id).advice(Advice::none()).text()
     }
 
     /// What was handed on has arrived, as far as can be known. The poll that carried it, if it was one, is returned.

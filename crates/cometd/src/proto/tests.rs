@@ -139,7 +139,11 @@ impl World {
         if kind == "handshake" && is_successful {
             self.names.insert(opens.next().unwrap(), message["clientId"].as_str().unwrap().to_owned());
         }
-        let error = message["error"].as_str().map(|it| it.split("::").next().unwrap());
+        if kind == "connect" && error_code(message) != Some("402") {
+            // Bayeux 1.0, section 4.2.2.
+            assert!(message["clientId"].is_string(), "{message}");
+        }
+        let error = error_code(message);
         let mut shown = format!("{kind} {}", error.unwrap_or("ok"));
         if let Some(advice) = message.get("advice") {
             let crowded = if advice["multiple-clients"] == json!(true) { " crowded" } else { "" };
@@ -147,6 +151,10 @@ impl World {
         }
         shown
     }
+}
+
+fn error_code(message: &Value) -> Option<&str> {
+    message["error"].as_str()?.split("::").next()
 }
 
 fn publication(text: &str) -> Publication {

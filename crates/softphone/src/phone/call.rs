@@ -37,7 +37,12 @@ pub(super) struct Call {
 
 enum State {
     /// We call.
-    Dialing { client: Option<ClientId>, given_up: bool },
+    Dialing {
+        client: Option<ClientId>,
+        given_up: bool,
+        /// The last provisional response.
+        progress: u16,
+    },
     /// We are called.
     Alerting { server: ServerId, invite: Box<Request>, from: Flow, tag: String, answer_at: Option<Time> },
     Talking {
@@ -115,7 +120,7 @@ impl Phone {
         invite.headers.add(HeaderName::CallId, self.endpoint.token());
         invite.headers.add(HeaderName::CSeq, "1 INVITE");
         self.introduce(&mut invite);
-        let mut call = self.new_call(State::Dialing { client: None, given_up: false });
+        let mut call = self.new_call(State::Dialing { client: None, given_up: false, progress: 0 });
         let offer = call.author.offer(&self.account.behaviour.codecs, Direction::SendRecv);
         invite.carry("application/sdp", offer);
         self.call = Some(call);
@@ -149,7 +154,7 @@ impl Phone {
     ) {
         let code = response.status.code();
         let current = match &mut self.call {
-            Some(Call { state: State::Dialing { client, given_up }, signer, .. }) if *client == Some(id) => {
+            Some(Call { state: State::Dialing { client, given_up, .. }, signer, .. }) if *client == Some(id) => {
                 Some(Ours {
                     given_up: *given_up,
                     again: !*given_up && matches!(code, 401 | 407) && signer.challenged(response, invite),
@@ -181,7 +186,12 @@ impl Phone {
     }
 
     fn on_progress(&mut self, response: &Response, code: u16, out: &mut Vec<Output>) {
-        out.push(Output::Event(Event::Progress(code)));
+        if let Some(Call { state: State::Dialing { progress, .. }, .. }) = &mut self.call
+            && *progress != code
+        {
+            *progress = code;
+            out.push(Output::Event(Event::Progress(code)));
+        }
         if self.take_description(response) {
             self.tell_media(out);
         }
@@ -239,7 +249,7 @@ impl Phone {
     }
 
     pub(super) fn on_invite_silence(&mut self, id: ClientId, out: &mut Vec<Output>) {
-        if let Some(Call { state: State::Dialing { client, given_up }, .. }) = &self.call
+        if let Some(Call { state: State::Dialing { client, given_up, .. }, .. }) = &self.call
             && *client == Some(id)
         {
             let why = if *given_up { End::GaveUp } else { End::Lost };
@@ -348,7 +358,7 @@ impl Phone {
 
     pub(super) fn hang_up(&mut self, now: Time, out: &mut Vec<Output>) {
         match self.call.as_mut().map(|it| &mut it.state) {
-            Some(State::Dialing { client, given_up }) => {
+            Some(State::Dialing { client, given_up, .. }) => {
                 *given_up = true;
                 match *client {
                     Some(id) => self.endpoint.cancel(id, now, &mut self.queue),

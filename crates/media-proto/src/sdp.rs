@@ -290,7 +290,7 @@ enum Encoding {
 /// What a payload type means: its `rtpmap`, and without one the static table of RFC 3551 s6.
 fn encoding(rtpmap: Option<&str>, pt: u8) -> Option<Encoding> {
     let Some(rtpmap) = rtpmap else {
-        return CODECS.into_iter().find(|it| it.payload_type() == pt).map(Encoding::Audio);
+        return Codec::from_payload_type(pt).map(Encoding::Audio);
     };
     let mut parts = rtpmap.trim().split('/');
     let (name, rate, channels) = (parts.next()?, parts.next()?, parts.next().unwrap_or("1"));
@@ -300,7 +300,7 @@ fn encoding(rtpmap: Option<&str>, pt: u8) -> Option<Encoding> {
     if name.eq_ignore_ascii_case("telephone-event") {
         return Some(Encoding::TelephoneEvent);
     }
-    CODECS.into_iter().find(|it| it.name().eq_ignore_ascii_case(name)).map(Encoding::Audio)
+    Codec::from_name(name).map(Encoding::Audio)
 }
 
 /// `a=rtcp:53020` or `a=rtcp:53020 IN IP4 192.0.2.1` (RFC 3605 s2.1). Other forms are as good as none.
@@ -329,8 +329,6 @@ fn refused(offered: &Stream) -> MediaDescription {
     media.attributes.clear();
     media
 }
-
-const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 
 /// The payload type under which we offer `telephone-event`; the number most phones use.
 const TELEPHONE_EVENT: u8 = 101;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, hint::black_box, time::Duration};
 use clock::Time;
 use md5::Md5;
 use sha2::{Digest, Sha256};
-use sipx_sip::auth::{Algorithm, Challenge, Credentials, respond, strongest};
+use sipx_sip::auth::{Challenge, Credentials, respond, strongest};
 
 use crate::message::{HeaderName, HeadersExt, MessageExt, Request, Response, Uri, quoted, uri};
 
@@ -334,12 +334,6 @@ impl Signer {
         let cnonce = format!("{cnonce:016x}");
         let value = respond(challenge, &self.credentials, &method, &target, self.count, &cnonce);
         request.headers.put(challenge.response_header(), value);
-    }
-
-    /// Whether requests can be signed before they are challenged.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.challenge.as_ref().is_some_and(|it| it.algorithm != Algorithm::Md5Sess)
     }
 }
 

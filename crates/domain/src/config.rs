@@ -201,8 +201,9 @@ pub struct Device {
     pub ha1: Option<Secret<Ha1>>,
     /// Its network.
     pub telephony_network: TelephonyNetwork,
-    /// Whether it is asked to answer by itself where the server calls it of its own accord.
-    pub auto_answer: bool,
+    /// Whether it is asked to answer by itself where the server calls it of its own accord, as it does for a
+    /// supervisor's session. `Some(false)`: never, it rings. Left out: for monitoring it is asked.
+    pub auto_answer: Option<bool>,
 }
 
 /// H(A1) of a device for either algorithm (RFC 7616 s3.4.2): hashes of user name, realm and password.

@@ -4,8 +4,12 @@
 
 pub mod command;
 pub mod config;
+pub mod engine;
 pub mod event;
 pub mod ids;
 pub mod leg;
+pub mod matrix;
 pub mod record;
 pub mod view;
+
+pub use engine::Engine;

@@ -1,0 +1,381 @@
+//! Calls between two parties: routing, ringing, talking, holding, ending. Listeners touch none of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use clock::Time;
+
+use super::{Engine, Timer, people::Person};
+use crate::{
+    ids::{CallId, DeviceId, LegId, OrderId, PhoneNumber, SessionId},
+    leg::{Alert, Cause, LegEvent, LegOrder, OfferDirection, Origin, Target},
+    matrix::{Matrix, Presence},
+    view::CallView,
+};
+
+/// A call, from its first leg to the end of its last.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) phase: Phase,
+    /// The number dialled, as dialled.
+    pub(super) dialled: String,
+    /// Who is on it: legs that have not been told to end.
+    pub(super) parties: BTreeMap<LegId, Party>,
+    /// Supervisors' legs.
+    pub(super) listeners: BTreeMap<LegId, SessionId>,
+    /// Sessions that have ended while they heard, each with the matrix version that took its hearing away.
+    pub(super) leaving: BTreeMap<SessionId, Option<u64>>,
+    /// Legs told to end whose end is awaited.
+    pub(super) closing: BTreeSet<LegId>,
+    /// Orders that have had their session of this call, or have failed to: none is offered again (V-02, V-05).
+    pub(super) tried: BTreeSet<OrderId>,
+    /// Orders whose supervisor was busy: offered if the phone becomes free (V-01).
+    pub(super) missed: BTreeSet<OrderId>,
+    /// The last matrix sent, and its version.
+    pub(super) hears: Matrix,
+    pub(super) version: u64,
+    /// What each device was last shown.
+    pub(super) views: BTreeMap<DeviceId, Arc<CallView>>,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The callee is being called.
+    Ringing { caller: LegId, callee: LegId, until: Time },
+    /// The callee has answered.
+    Talking,
+    /// Nobody talks any more; legs are being ended.
+    Over,
+}
+
+/// A party of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Party {
+    pub(super) who: Who,
+    pub(super) state: PartyState,
+    /// Since when it has us on hold.
+    pub(super) held: Option<Time>,
+    /// When it came.
+    pub(super) since: Time,
+}
+
+/// Who a party is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// A device of ours.
+    Device(DeviceId),
+    /// Somebody behind a trunk, by number.
+    Outside(String),
+}
+
+/// How far a party has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PartyState {
+    /// It calls and waits for an answer.
+    Calling,
+    /// It is being called; nothing has come back yet.
+    Dialled,
+    /// Its phone rings.
+    Ringing,
+    /// It plays something before it answers.
+    Early,
+    /// It has been sent the answer to its call.
+    Answering,
+    /// It talks.
+    Up,
+}
+
+impl Party {
+    /// The device, if it is one of ours.
+    pub(super) fn device(&self) -> Option<DeviceId> {
+        match self.who {
+            Who::Device(device) => Some(device),
+            Who::Outside(_) => None,
+        }
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        match self.state {
+            _ if self.held.is_some() => Presence::Away,
+            PartyState::Calling => Presence::Waiting,
+            PartyState::Dialled | PartyState::Ringing => Presence::Away,
+            PartyState::Early => Presence::Early,
+            // Its phone sends as soon as it has our 200, before the ACK is here.
+            PartyState::Answering | PartyState::Up => Presence::Talking,
+        }
+    }
+}
+
+impl Call {
+    fn new(dialled: String) -> Self {
+        Self {
+            phase: Phase::Over,
+            dialled,
+            parties: BTreeMap::new(),
+            listeners: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            tried: BTreeSet::new(),
+            missed: BTreeSet::new(),
+            hears: Matrix::new(),
+            version: 0,
+            views: BTreeMap::new(),
+        }
+    }
+
+    /// Whether nothing of it is left.
+    pub(super) fn is_finished(&self) -> bool {
+        self.phase == Phase::Over && self.closing.is_empty()
+    }
+
+    /// Whether somebody outside is on it (E-04).
+    pub(super) fn is_external(&self) -> bool {
+        self.parties.values().any(|it| it.device().is_none())
+    }
+
+    pub(super) fn party_of(&self, device: DeviceId) -> Option<(LegId, &Party)> {
+        self.parties.iter().find(|(_, it)| it.device() == Some(device)).map(|(leg, it)| (*leg, it))
+    }
+
+    /// Whether at least two talk, as opposed to ringing.
+    pub(super) fn is_established(&self) -> bool {
+        self.phase == Phase::Talking && self.parties.values().filter(|it| it.state == PartyState::Up).count() >= 2
+    }
+}
+
+impl Engine {
+    /// A peer calls.
+    pub(super) fn offered(&mut self, leg: LegId, origin: Origin, dialled: String, now: Time) {
+        let id = CallId(self.draw());
+        self.legs.insert(leg, id);
+        let (caller, number) = match origin {
+            Origin::Device(number) => (self.people.by_number(&number).map(Who::Device), dialled.parse().ok()),
+            Origin::Trunk { name, caller } => {
+                let mapped = self.people.trunks.get(&name).and_then(|it| it.inbound.get(&dialled)).cloned();
+                (Some(Who::Outside(caller)), mapped.or_else(|| dialled.parse().ok()))
+            }
+        };
+        self.calls.insert(id, Call::new(dialled));
+        let routed = caller.ok_or(Cause::Forbidden).and_then(|caller| {
+            let callee = self.route(&caller, number.as_ref())?;
+            Ok((caller, callee))
+        });
+        match routed {
+            Ok((caller, callee)) => self.set_up(id, leg, caller, callee, now),
+            Err(cause) => self.end_leg(id, leg, cause),
+        }
+    }
+
+    /// The device that a number leads to, forwarding followed.
+    fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<DeviceId, Cause> {
+        let mut number = number.ok_or(Cause::NotFound)?;
+        let mut seen = BTreeSet::new();
+        loop {
+            let device = self.people.by_number(number).ok_or(Cause::NotFound)?;
+            let phone = self.people.phone(device).ok_or(Cause::NotFound)?;
+            if *caller == Who::Device(device) {
+                return Err(Cause::Busy);
+            }
+            let Some(next) = &phone.forward_to else {
+                return if phone.do_not_disturb {
+                    Err(Cause::Busy)
+                } else if !phone.registered {
+                    Err(Cause::Unavailable)
+                } else {
+                    Ok(device)
+                };
+            };
+            if !seen.insert(device) || seen.len() > FORWARDS_MAX {
+                return Err(Cause::Unavailable);
+            }
+            number = next;
+        }
+    }
+
+    fn set_up(&mut self, id: CallId, leg: LegId, caller: Who, callee: DeviceId, now: Time) {
+        let out = self.draw_leg();
+        let until = now + NO_ANSWER;
+        let from = self.number_of(&caller);
+        let display = self.display_of(&caller);
+        let Some(to) = self.people.number(callee).cloned() else { return };
+        self.enter_party(id, leg, caller, PartyState::Calling, now);
+        self.enter_party(id, out, Who::Device(callee), PartyState::Dialled, now);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.phase = Phase::Ringing { caller: leg, callee: out, until };
+        }
+        self.timers.insert((until, Timer::NoAnswer(id)));
+        let dial = LegOrder::Dial {
+            to: Target::Device(to),
+            from,
+            display,
+            like: Some(leg),
+            alert: Alert::Ring,
+            direction: OfferDirection::SendRecv,
+        };
+        self.order_leg(id, out, dial);
+    }
+
+    fn enter_party(&mut self, id: CallId, leg: LegId, who: Who, state: PartyState, now: Time) {
+        let party = Party { who, state, held: None, since: now };
+        if let Some(phone) = party.device().and_then(|it| self.people.phone_mut(it)) {
+            phone.legs.insert(leg, id);
+        }
+        self.legs.insert(leg, id);
+        self.outbox.calls.insert(id);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.parties.insert(leg, party);
+        }
+    }
+
+    /// The number that a party is shown with.
+    pub(super) fn number_of(&self, who: &Who) -> String {
+        match who {
+            Who::Device(device) => self.people.number(*device).map(ToString::to_string).unwrap_or_default(),
+            Who::Outside(number) if number.is_empty() => "anonymous".into(),
+            Who::Outside(number) => number.clone(),
+        }
+    }
+
+    fn display_of(&self, who: &Who) -> String {
+        let owner = match who {
+            Who::Device(device) => self.people.owner(*device),
+            Who::Outside(_) => None,
+        };
+        owner.and_then(|it| self.people.person(it)).map(Person::display).unwrap_or_default()
+    }
+
+    /// Something happens on a party's leg.
+    pub(super) fn on_party(&mut self, id: CallId, leg: LegId, event: &LegEvent, now: Time) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(party) = call.parties.get_mut(&leg) else { return };
+        self.outbox.calls.insert(id);
+        match (party.state, event) {
+            (PartyState::Dialled, LegEvent::Ringing) => {
+                party.state = PartyState::Ringing;
+                self.tell_caller(id, LegOrder::Ring);
+            }
+            (PartyState::Dialled | PartyState::Ringing, LegEvent::EarlyMedia) => {
+                party.state = PartyState::Early;
+                self.tell_caller(id, LegOrder::Progress { like: leg });
+            }
+            (PartyState::Dialled | PartyState::Ringing | PartyState::Early, LegEvent::Answered) => {
+                party.state = PartyState::Up;
+                party.since = now;
+                self.answered(id, leg);
+            }
+            (PartyState::Answering, LegEvent::Confirmed) => {
+                party.state = PartyState::Up;
+                party.since = now;
+                self.established(id, now);
+            }
+            (_, LegEvent::Held) => party.held = party.held.or(Some(now)),
+            (_, LegEvent::Retrieved) => party.held = None,
+            (_, LegEvent::Ended(cause)) => {
+                self.party_is_gone(id, leg);
+                self.leg_is_gone(id, leg);
+                self.parties_left(id, leg, *cause, now);
+            }
+            // Late and repeated events are normal on a network.
+            _ => {}
+        }
+    }
+
+    fn tell_caller(&mut self, id: CallId, order: LegOrder) {
+        if let Some(Phase::Ringing { caller, .. }) = self.calls.get(&id).map(|it| it.phase) {
+            self.order_leg(id, caller, order);
+        }
+    }
+
+    /// The callee has answered: the caller is, too.
+    fn answered(&mut self, id: CallId, callee: LegId) {
+        self.tell_caller(id, LegOrder::Answer { like: Some(callee) });
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Phase::Ringing { caller, until, .. } = call.phase else { return };
+        call.phase = Phase::Talking;
+        self.timers.remove(&(until, Timer::NoAnswer(id)));
+        if let Some(party) = call.parties.get_mut(&caller) {
+            party.state = PartyState::Answering;
+        }
+    }
+
+    /// Both sides are up: from now on supervisors may come in (E-02, E-03).
+    fn established(&mut self, id: CallId, now: Time) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let devices: Vec<DeviceId> = call.parties.values().filter_map(Party::device).collect();
+        for device in devices {
+            let orders = self.people.phone(device).map(|it| it.watched_by.clone()).unwrap_or_default();
+            orders.into_iter().for_each(|order| self.join_next(order, id, now));
+        }
+    }
+
+    /// Takes a party off its call and ends its leg.
+    pub(super) fn party_leaves(&mut self, id: CallId, leg: LegId, cause: Cause, now: Time) {
+        // To a caller, hanging up before the answer is giving up; to a phone that rings, it is declining.
+        let before_answer = self.calls.get(&id).is_some_and(|it| matches!(it.phase, Phase::Ringing { .. }));
+        let own = match cause {
+            Cause::HungUp if before_answer => Cause::Cancelled,
+            cause => cause,
+        };
+        self.party_is_gone(id, leg);
+        self.end_leg(id, leg, own);
+        let told = match cause {
+            Cause::HungUp if before_answer => Cause::Declined,
+            cause => cause,
+        };
+        self.parties_left(id, leg, told, now);
+    }
+
+    fn party_is_gone(&mut self, id: CallId, leg: LegId) {
+        self.outbox.calls.insert(id);
+        let party = self.calls.get_mut(&id).and_then(|it| it.parties.remove(&leg));
+        let Some(device) = party.and_then(|it| it.device()) else { return };
+        if let Some(phone) = self.people.phone_mut(device) {
+            phone.legs.remove(&leg);
+        }
+        self.outbox.freed.insert(device);
+    }
+
+    /// A party has left: with fewer than two, the call is over, whatever any listener does (C-01, C-02, E-14, E-15).
+    fn parties_left(&mut self, id: CallId, left: LegId, cause: Cause, now: Time) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.parties.len() > 1 || call.phase == Phase::Over {
+            return;
+        }
+        let cause = match call.phase {
+            Phase::Ringing { caller, .. } if caller == left => Cause::Cancelled,
+            Phase::Ringing { .. } => to_the_caller(cause),
+            Phase::Talking | Phase::Over => Cause::HungUp,
+        };
+        if let Phase::Ringing { until, .. } = call.phase {
+            self.timers.remove(&(until, Timer::NoAnswer(id)));
+        }
+        call.phase = Phase::Over;
+        let others: Vec<LegId> = call.parties.keys().copied().collect();
+        let sessions: Vec<SessionId> = call.listeners.values().copied().collect();
+        for leg in others {
+            self.party_is_gone(id, leg);
+            self.end_leg(id, leg, cause);
+        }
+        for session in sessions {
+            self.session_ends(session, super::session::Reason::CallEnded, now);
+        }
+    }
+}
+
+/// How a callee's end is told to the caller.
+fn to_the_caller(cause: Cause) -> Cause {
+    match cause {
+        // Redirections are not followed, and a phone that vanished while ringing is one that cannot be reached.
+        Cause::Redirected | Cause::Gone | Cause::HungUp | Cause::Cancelled => Cause::Unavailable,
+        cause => cause,
+    }
+}
+
+/// How long a phone may ring before its caller is told that nobody answers.
+const NO_ANSWER: Duration = Duration::from_secs(60);
+/// How many times a call is forwarded at most.
+const FORWARDS_MAX: usize = 5;

@@ -13,7 +13,7 @@ use axum::{
 use domain::view::UserView;
 use http::{HeaderValue, Method, request::Parts};
 
-use crate::{Api, Backend, LoginError, NewSession, SessionKey, problem::Problem};
+use crate::{Api, Backend, NewSession, SessionKey, problem::Problem};
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -51,12 +51,11 @@ pub(crate) async fn guard<B: Backend>(
 
 async fn admit<B: Backend>(api: &Api<B>, parts: &Parts) -> Result<Caller, Problem> {
     let headers = &parts.headers;
-    let login =
-        api.logins.authenticate(headers, peer(parts), api.backend.now()).await.map_err(|error| match error {
-            // A page that asks in the background must be able to show its own form.
-            LoginError::NotAuthenticated => Problem::NotLoggedIn { dialog: !headers.contains_key("x-requested-with") },
-            other => other.into(),
-        })?;
+    let login = api
+        .logins
+        .authenticate(headers, peer(parts), api.backend.now())
+        .await
+        .map_err(|it| Problem::login(it, headers))?;
     let user = api.views.user(login.user).ok_or(Problem::NotLoggedIn { dialog: false })?;
     Ok(Caller { user, session: login.session })
 }

@@ -21,8 +21,10 @@ use domain::command::{Command, Refusal, Reply};
 use thiserror::Error;
 
 pub use logins::{
-    Login, LoginError, LoginSettings, Logins, NewSession, SessionKey, StartError, hash_password, password_matches,
+    Login, LoginError, LoginSettings, Logins, NewSession, SessionKey, StartError, hash_password, is_password_hash,
+    password_matches,
 };
+pub use problem::{refuse_login, refuse_origin};
 pub use views::Views;
 
 /// What carries commands out: the engine, as the server reaches it.

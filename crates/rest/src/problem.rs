@@ -5,7 +5,7 @@ use std::time::Duration;
 use api_types::{Code, Failure};
 use axum::response::{IntoResponse, Response};
 use domain::command::{Refusal, RefusalKind};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::{CommandError, LoginError};
@@ -67,6 +67,30 @@ impl From<CommandError> for Problem {
             CommandError::Overloaded => Self::Overloaded,
         }
     }
+}
+
+impl Problem {
+    /// Why nobody is logged in. A page that asks in the background must be able to show its own form, so only others
+    /// are asked for a browser's dialog.
+    pub(crate) fn login(error: LoginError, headers: &HeaderMap) -> Self {
+        match error {
+            LoginError::NotAuthenticated => Self::NotLoggedIn { dialog: !headers.contains_key("x-requested-with") },
+            other => other.into(),
+        }
+    }
+}
+
+/// The answer to a request at `/api/v2/notifications` that is nobody's.
+#[must_use]
+pub fn refuse_login(error: LoginError, headers: &HeaderMap) -> Response {
+    Problem::login(error, headers).into_response()
+}
+
+/// The answer to a request at `/api/v2/notifications` from a foreign page (see [`crate::Logins::origin_is_ours`]).
+#[must_use]
+pub fn refuse_origin() -> Response {
+    let text = "This Origin may not read notifications; the page must come from the server's public_url";
+    Problem::refused(RefusalKind::Forbidden, text).into_response()
 }
 
 impl From<LoginError> for Problem {

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderValue, header};
 use thiserror::Error;
 
 use password::{Attempt, Checker};
-pub use password::{hash_password, password_matches};
+pub use password::{hash_password, is_password_hash, password_matches};
 pub use sessions::SessionKey;
 use sessions::Sessions;
 
@@ -232,3 +232,6 @@ fn origin_of(url: &str) -> String {
 const COOKIE: &str = "JSESSIONID";
 const PLAIN: &str = "; Path=/; HttpOnly; SameSite=Lax";
 const SECURE: &str = "; Path=/; HttpOnly; SameSite=Lax; Secure";
+
+#[cfg(test)]
+mod tests;

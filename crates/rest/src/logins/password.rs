@@ -34,6 +34,12 @@ pub fn hash_password(password: &str) -> Result<Secret<String>, argon2::password_
     Ok(Secret(hash.to_string()))
 }
 
+/// Whether a text is an Argon2 hash as [`hash_password`] makes them.
+#[must_use]
+pub fn is_password_hash(text: &str) -> bool {
+    text.starts_with("$argon2") && PasswordHash::new(text).is_ok()
+}
+
 /// Whether a password is the one that was hashed; a text that is no hash matches nothing. Takes tens of milliseconds.
 #[must_use]
 pub fn password_matches(hash: &Secret<String>, password: &str) -> bool {

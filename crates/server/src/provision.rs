@@ -1,0 +1,362 @@
+//! `contact-center.toml`: the objects that it names, with their passwords already turned into what is stored.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    str::FromStr,
+};
+
+use domain::{
+    config::{
+        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Provision, Queue, Role, Secret, TelephonyNetwork,
+        Trunk, User,
+    },
+    ids::{DeviceId, PhoneNumber, UserId},
+};
+use rest::{hash_password, is_password_hash, password_matches};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::config::{Mistake, line_of, read};
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    contact_center: Option<ContactCenterTable>,
+    devices: Vec<Spanned<DeviceTable>>,
+    users: Vec<Spanned<UserTable>>,
+    queues: Vec<Spanned<QueueTable>>,
+    trunks: Vec<Spanned<TrunkTable>>,
+    dial_rules: Option<Vec<Spanned<DialRuleTable>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ContactCenterTable {
+    name: Option<String>,
+    switch_name: Option<String>,
+    features: Option<BTreeSet<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceTable {
+    phone_number: Number,
+    sip_password: Option<Password>,
+    #[serde(default)]
+    telephony_network: Network,
+    auto_answer: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
+    user_name: Name,
+    password: Option<Password>,
+    password_hash: Option<Hash>,
+    #[serde(default)]
+    first_name: String,
+    #[serde(default)]
+    last_name: String,
+    #[serde(default = "agent_alone")]
+    roles: BTreeSet<RoleName>,
+    device: Option<Number>,
+    #[serde(default)]
+    teams: BTreeSet<String>,
+    #[serde(default)]
+    supervises: BTreeSet<String>,
+    #[serde(default = "every_operation")]
+    monitor: BTreeSet<OperationName>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueueTable {
+    phone_number: Number,
+    name: String,
+    #[serde(default)]
+    teams: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TrunkTable {
+    name: Name,
+    address: TrunkAddress,
+    #[serde(default)]
+    transport: Transport,
+    #[serde(default)]
+    inbound: BTreeMap<String, Number>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialRuleTable {
+    prefix: String,
+    trunk: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+enum RoleName {
+    #[serde(rename = "ROLE_AGENT")]
+    Agent,
+    #[serde(rename = "ROLE_SUPERVISOR")]
+    Supervisor,
+    #[serde(rename = "ROLE_ADMIN")]
+    Admin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+enum OperationName {
+    ListenIn,
+    Coach,
+    BargeIn,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum Network {
+    #[default]
+    Private,
+    Public,
+}
+
+/// Trunks speak UDP.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum Transport {
+    #[default]
+    #[serde(rename = "udp")]
+    Udp,
+}
+
+fn agent_alone() -> BTreeSet<RoleName> {
+    BTreeSet::from([RoleName::Agent])
+}
+
+fn every_operation() -> BTreeSet<OperationName> {
+    BTreeSet::from([OperationName::ListenIn, OperationName::Coach, OperationName::BargeIn])
+}
+
+#[derive(Clone, Debug)]
+struct Number(PhoneNumber);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        PhoneNumber::from_str(&String::deserialize(input)?).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A name that a person types or that stands in a log line.
+#[derive(Clone, Debug)]
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        // A colon would end the user name of HTTP Basic (RFC 7617 s2).
+        if text.is_empty() || text.len() > 64 || text.chars().any(|it| it.is_control() || it == ':') {
+            return Err(serde::de::Error::custom(
+                "a name has 1 to 64 characters and neither \":\" nor control characters",
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A password in clear, for as long as it takes to hash it.
+struct Password(String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        match String::deserialize(input)? {
+            empty if empty.is_empty() => Err(serde::de::Error::custom("an empty password protects nothing")),
+            text => Ok(Self(text)),
+        }
+    }
+}
+
+/// `$argon2id$…`
+#[derive(Debug)]
+struct Hash(Secret<String>);
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        is_password_hash(&text)
+            .then_some(Self(Secret(text)))
+            .ok_or_else(|| serde::de::Error::custom("a password_hash is an Argon2 hash such as \"$argon2id$v=19$m=…\""))
+    }
+}
+
+/// `host` or `host:port`.
+#[derive(Clone, Debug)]
+struct TrunkAddress(String);
+
+impl<'de> Deserialize<'de> for TrunkAddress {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        let host =
+            text.rsplit_once(':').map_or(Some(text.as_str()), |(host, port)| port.parse::<u16>().ok().map(|_| host));
+        let is_address = |it: &str| it.parse::<std::net::IpAddr>().is_ok();
+        if host.is_some_and(is_address) || text.parse::<std::net::SocketAddr>().is_ok() || is_address(&text) {
+            return Ok(Self(text));
+        }
+        let wrong = format!("\"{text}\" is not an IP address with or without a port, such as \"127.0.0.1:5080\"");
+        Err(serde::de::Error::custom(wrong))
+    }
+}
+
+/// A password could not be turned into a hash.
+#[derive(Debug, thiserror::Error)]
+#[error("password: {0}")]
+pub(crate) struct Unhashed(String);
+
+impl File {
+    /// Reads the file; a mistake names file and line.
+    pub(crate) fn load(path: &Path) -> Result<Self, Mistake> {
+        let (file, text) = read::<Self>(path)?;
+        file.check(&path.display().to_string(), &text)?;
+        Ok(file)
+    }
+
+    /// What TOML's own types cannot say: a user has one password, and nothing stands in the file twice.
+    fn check(&self, place: &str, text: &str) -> Result<(), Mistake> {
+        let at = |span: std::ops::Range<usize>, what: String| Mistake {
+            place: place.to_owned(),
+            line: Some(line_of(text, span.start)),
+            what,
+        };
+        let mut numbers = BTreeSet::new();
+        let devices = self.devices.iter().map(|it| (it.span(), &it.get_ref().phone_number.0));
+        let queues = self.queues.iter().map(|it| (it.span(), &it.get_ref().phone_number.0));
+        for (span, number) in devices.chain(queues) {
+            if !numbers.insert(number) {
+                return Err(at(
+                    span,
+                    format!("the number {number} stands here a second time; a number is one device or one queue"),
+                ));
+            }
+        }
+        let mut names = BTreeSet::new();
+        for user in &self.users {
+            let name = &user.get_ref().user_name.0;
+            if !names.insert(name) {
+                return Err(at(user.span(), format!("the user {name} stands here a second time")));
+            }
+            let it = user.get_ref();
+            if it.password.is_some() == it.password_hash.is_some() {
+                return Err(at(user.span(), format!("the user {name} needs either a password or a password_hash")));
+            }
+        }
+        let mut trunks = BTreeSet::new();
+        for trunk in &self.trunks {
+            let name = &trunk.get_ref().name.0;
+            if !trunks.insert(name) {
+                return Err(at(trunk.span(), format!("the trunk {name} stands here a second time")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects, ready for the engine. `known` has the hashes stored, by user name: an unchanged password keeps its
+    /// hash, and with it the log-ins that are remembered under it.
+    pub(crate) fn objects(
+        self,
+        sip_domain: &str,
+        known: &BTreeMap<String, Secret<String>>,
+    ) -> Result<Provision, Unhashed> {
+        let users = self.users.into_iter().map(|it| user(it.into_inner(), known)).collect::<Result<_, _>>()?;
+        Ok(Provision {
+            contact_center: self.contact_center.map(contact_center),
+            devices: self.devices.into_iter().map(|it| device(it.into_inner(), sip_domain)).collect(),
+            users,
+            queues: self.queues.into_iter().map(|it| queue(it.into_inner())).collect(),
+            trunks: self.trunks.into_iter().map(|it| trunk(it.into_inner())).collect(),
+            dial_rules: self.dial_rules.map(|it| it.into_iter().map(|it| dial_rule(it.into_inner())).collect()),
+        })
+    }
+}
+
+fn contact_center(it: ContactCenterTable) -> ContactCenter {
+    let default = ContactCenter::default();
+    ContactCenter {
+        name: it.name.unwrap_or(default.name),
+        switch_name: it.switch_name.unwrap_or(default.switch_name),
+        features: it.features.unwrap_or(default.features),
+    }
+}
+
+fn device(it: DeviceTable, sip_domain: &str) -> Device {
+    let number = it.phone_number.0;
+    let ha1 = it.sip_password.map(|password| {
+        let both = sip_proto::digest::Ha1::of(number.as_str(), sip_domain, &password.0);
+        Secret(Ha1 { md5: both.md5, sha256: both.sha256 })
+    });
+    let telephony_network = match it.telephony_network {
+        Network::Private => TelephonyNetwork::Private,
+        Network::Public => TelephonyNetwork::Public,
+    };
+    Device { id: DeviceId(0), phone_number: number, ha1, telephony_network, auto_answer: it.auto_answer }
+}
+
+fn user(it: UserTable, known: &BTreeMap<String, Secret<String>>) -> Result<User, Unhashed> {
+    let password_hash = match (it.password, it.password_hash) {
+        (Some(Password(password)), _) => {
+            match known.get(&it.user_name.0).filter(|hash| password_matches(hash, &password)) {
+                Some(unchanged) => unchanged.clone(),
+                None => hash_password(&password).map_err(|why| Unhashed(why.to_string()))?,
+            }
+        }
+        (None, Some(Hash(hash))) => hash,
+        (None, None) => return Err(Unhashed(format!("the user {} has none", it.user_name.0))),
+    };
+    let roles = it.roles.iter().map(|role| match role {
+        RoleName::Agent => Role::Agent,
+        RoleName::Supervisor => Role::Supervisor,
+        RoleName::Admin => Role::Admin,
+    });
+    let monitor = it.monitor.iter().map(|operation| match operation {
+        OperationName::ListenIn => MonitorOperation::ListenIn,
+        OperationName::Coach => MonitorOperation::Coach,
+        OperationName::BargeIn => MonitorOperation::BargeIn,
+    });
+    Ok(User {
+        id: UserId(0),
+        user_name: it.user_name.0,
+        password_hash,
+        first_name: it.first_name,
+        last_name: it.last_name,
+        roles: roles.collect(),
+        device: it.device.map(|it| it.0),
+        teams: it.teams,
+        supervises: it.supervises,
+        monitor: monitor.collect(),
+    })
+}
+
+fn queue(it: QueueTable) -> Queue {
+    Queue { phone_number: it.phone_number.0, name: it.name, teams: it.teams }
+}
+
+fn trunk(it: TrunkTable) -> Trunk {
+    let Transport::Udp = it.transport;
+    Trunk {
+        name: it.name.0,
+        address: it.address.0,
+        transport: "udp".into(),
+        inbound: it.inbound.into_iter().map(|(dialled, number)| (dialled, number.0)).collect(),
+    }
+}
+
+fn dial_rule(it: DialRuleTable) -> DialRule {
+    DialRule { prefix: it.prefix, trunk: it.trunk }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Every record there and back, restarts without a goodbye, and failures that stay with whom they belong to.
 
-use std::{collections::BTreeMap, fmt::Debug, fs, os::unix::fs::PermissionsExt, path::Path, sync::mpsc};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path, sync::mpsc};
 
 use clock::Time;
 use domain::{
@@ -132,15 +132,11 @@ fn registration(contact: &str) -> Registration {
     }
 }
 
-fn same<T: Debug + PartialEq>(found: T, wanted: T) {
-    assert_eq!(found, wanted);
-}
-
 #[tokio::test]
 async fn an_empty_database_is_made_and_holds_nothing() {
     let place = Place::new();
     let (storage, saved, _) = place.open().await;
-    same(saved, Saved::default());
+    assert_eq!(saved, Saved::default());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&place.path()), 0o600);
     storage.store(None, vec![Record::Device(device(1, "5001"))]).unwrap();
@@ -156,7 +152,7 @@ async fn the_contact_center_comes_back_as_it_last_was() {
         features: ["api-voice".into(), "api-supervisor-monitoring".into()].into(),
     };
     let records = vec![Record::ContactCenter(ContactCenter::default()), Record::ContactCenter(last.clone())];
-    same(Place::new().after(records).await.contact_center, Some(last));
+    assert_eq!(Place::new().after(records).await.contact_center, Some(last));
 }
 
 #[tokio::test]
@@ -174,8 +170,8 @@ async fn devices_and_their_comforts_come_back_as_they_last_were() {
             Record::Comfort(other.clone()),
         ])
         .await;
-    same(saved.devices, vec![device(1, "5001"), plain]);
-    same(saved.comforts, vec![comfort, other]);
+    assert_eq!(saved.devices, vec![device(1, "5001"), plain]);
+    assert_eq!(saved.comforts, vec![comfort, other]);
 }
 
 #[tokio::test]
@@ -183,7 +179,7 @@ async fn users_come_back_as_they_last_were() {
     let bare =
         User { roles: [].into(), device: None, teams: [].into(), supervises: [].into(), monitor: [].into(), ..user(2) };
     let records = vec![Record::User(user(2)), Record::User(user(1)), Record::User(bare.clone())];
-    same(Place::new().after(records).await.users, vec![user(1), bare]);
+    assert_eq!(Place::new().after(records).await.users, vec![user(1), bare]);
 }
 
 #[tokio::test]
@@ -207,9 +203,9 @@ async fn queues_trunks_and_dial_rules_come_back_as_they_last_were() {
             Record::DialRules(rules.clone()),
         ])
         .await;
-    same(saved.queues, vec![queue]);
-    same(saved.trunks, vec![trunk]);
-    same(saved.dial_rules, rules);
+    assert_eq!(saved.queues, vec![queue]);
+    assert_eq!(saved.trunks, vec![trunk]);
+    assert_eq!(saved.dial_rules, rules);
 }
 
 #[tokio::test]
@@ -229,9 +225,9 @@ async fn log_ins_and_orders_stand_until_they_are_gone() {
             Record::OrderGone(OrderId(5)),
         ])
         .await;
-    same(saved.log_ins, vec![log_in(1, AgentState::Ready)]);
+    assert_eq!(saved.log_ins, vec![log_in(1, AgentState::Ready)]);
     // In the order in which they were first accepted.
-    same(saved.orders, vec![order(9), order(4)]);
+    assert_eq!(saved.orders, vec![order(9), order(4)]);
 }
 
 #[tokio::test]
@@ -244,7 +240,7 @@ async fn registrations_are_kept_by_number_and_contact() {
             Record::RegistrationGone { number: number("5001"), contact: "sip:b".into() },
         ])
         .await;
-    same(saved.registrations, vec![registration("sip:a")]);
+    assert_eq!(saved.registrations, vec![registration("sip:a")]);
 }
 
 #[tokio::test]
@@ -259,7 +255,7 @@ async fn sessions_that_have_no_end_come_back_with_what_began_them() {
         Record::Audit(audit(AuditEvent::SessionEnded, 1)),
         Record::SessionEnded(SessionId(1)),
     ];
-    same(Place::new().after(records).await.open_sessions, vec![audit(AuditEvent::SessionOffered, 2)]);
+    assert_eq!(Place::new().after(records).await.open_sessions, vec![audit(AuditEvent::SessionOffered, 2)]);
 }
 
 #[tokio::test]
@@ -279,8 +275,8 @@ async fn the_audit_trail_keeps_every_entry_and_lets_none_be_changed() {
     let (storage, ..) = place.open().await;
     let entries = vec![Record::Audit(bare.clone()), Record::Audit(audit(AuditEvent::OrderArmed, 7))];
     storage.store(None, entries).unwrap();
-    same(storage.audit(10).await.unwrap(), vec![audit(AuditEvent::OrderArmed, 7), bare]);
-    same(storage.audit(1).await.unwrap(), vec![audit(AuditEvent::OrderArmed, 7)]);
+    assert_eq!(storage.audit(10).await.unwrap(), vec![audit(AuditEvent::OrderArmed, 7), bare]);
+    assert_eq!(storage.audit(1).await.unwrap(), vec![audit(AuditEvent::OrderArmed, 7)]);
     storage.close().await;
 
     let mut db = SqliteConnectOptions::new().filename(place.path()).connect().await.unwrap();
@@ -306,7 +302,7 @@ fn what_was_reported_as_committed_survives_the_end_of_the_process() {
     }
     first.shutdown_background();
     let (_, saved, _) = runtime().block_on(copy.open());
-    same(saved.orders, vec![order(4)]);
+    assert_eq!(saved.orders, vec![order(4)]);
 }
 
 #[tokio::test]
@@ -318,7 +314,7 @@ async fn many_stores_are_each_reported_once_and_in_their_order() {
     }
     storage.close().await;
     let tickets: Vec<(Ticket, Outcome)> = reports.try_iter().collect();
-    same(tickets, (0..1000).map(|n| (Ticket(n), Outcome::Committed)).collect());
+    assert_eq!(tickets, (0..1000).map(|n| (Ticket(n), Outcome::Committed)).collect());
     assert_eq!(place.open().await.1.orders.len(), 1000);
     assert_eq!(storage.store(None, Vec::new()), Err(StoreError::Closed));
 }
@@ -334,10 +330,10 @@ async fn a_store_that_fails_fails_as_a_whole_and_alone() {
     storage.close().await;
     let outcomes: Vec<(Ticket, Outcome)> = reports.try_iter().collect();
     let wanted = [(Ticket(1), Outcome::Committed), (Ticket(2), Outcome::Failed), (Ticket(3), Outcome::Committed)];
-    same(outcomes, wanted.to_vec());
+    assert_eq!(outcomes, wanted.to_vec());
     let (_, saved, _) = place.open().await;
-    same(saved.devices, vec![device(1, "5001"), device(3, "5003")]);
-    same(saved.orders, vec![]);
+    assert_eq!(saved.devices, vec![device(1, "5001"), device(3, "5003")]);
+    assert_eq!(saved.orders, vec![]);
 }
 
 #[tokio::test]
@@ -353,7 +349,7 @@ async fn a_database_that_takes_no_writes_fails_each_store() {
     storage.store(Some(Ticket(2)), vec![Record::Order(order(5))]).unwrap();
     storage.close().await;
     let outcomes: Vec<(Ticket, Outcome)> = reports.try_iter().collect();
-    same(outcomes, vec![(Ticket(1), Outcome::Failed), (Ticket(2), Outcome::Failed)]);
+    assert_eq!(outcomes, vec![(Ticket(1), Outcome::Failed), (Ticket(2), Outcome::Failed)]);
 }
 
 #[tokio::test]

@@ -81,17 +81,17 @@ impl Answer {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(LoginSettings { public_url: "http://cc:8080".into(), csrf: true })
+        Self::with(&LoginSettings { public_url: "http://cc:8080".into(), csrf: true })
     }
 
-    pub(super) fn with(settings: LoginSettings) -> Self {
+    pub(super) fn with(settings: &LoginSettings) -> Self {
         let views = Arc::new(Views::default());
         populate(&views);
         let backend = Arc::new(Fake::default());
         let api = Api {
             backend: backend.clone(),
             views: views.clone(),
-            logins: Arc::new(Logins::start(views.clone(), &settings).unwrap()),
+            logins: Arc::new(Logins::start(views.clone(), settings).unwrap()),
             links: Links::new(&settings.public_url),
         };
         Self { router: router(api), views, backend }

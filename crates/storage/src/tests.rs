@@ -314,7 +314,7 @@ async fn many_stores_are_each_reported_once_and_in_their_order() {
     }
     storage.close().await;
     let tickets: Vec<(Ticket, Outcome)> = reports.try_iter().collect();
-    assert_eq!(tickets, (0..1000).map(|n| (Ticket(n), Outcome::Committed)).collect());
+    assert_eq!(tickets, (0..1000).map(|n| (Ticket(n), Outcome::Committed)).collect::<Vec<_>>());
     assert_eq!(place.open().await.1.orders.len(), 1000);
     assert_eq!(storage.store(None, Vec::new()), Err(StoreError::Closed));
 }

@@ -124,7 +124,7 @@ impl Driver {
                         break;
                     }
                 }
-                Some(tiding) = self.tidings.recv() => self.tiding(tiding),
+                Some(tiding) = self.tidings.recv() => self.tiding(&tiding),
                 () = tokio::time::sleep(sleep) => {}
             }
             self.timeouts();
@@ -179,9 +179,9 @@ impl Driver {
         }
     }
 
-    fn tiding(&mut self, tiding: Tiding) {
+    fn tiding(&mut self, tiding: &Tiding) {
         let now = self.clock.now();
-        match tiding {
+        match *tiding {
             Tiding::Stored(ticket, outcome) => self.tell(Event::Stored { ticket, outcome }, now),
             Tiding::Media(media::Event::Applied { call, version }) => self.tell(Event::Applied { call, version }, now),
             Tiding::Media(media::Event::Silent { leg, since_ms }) => {
@@ -215,7 +215,7 @@ impl Driver {
                 }
                 Output::Registered(number) => self.tell(Event::Registered(number), now),
                 Output::Unregistered(number) => self.tell(Event::Unregistered(number), now),
-                Output::Media(order) => self.order_media(order, now),
+                Output::Media(order) => self.order_media(&order, now),
                 Output::SaveRegistration(it) => self.keep(vec![Record::Registration(it)]),
                 Output::DropRegistration { number, contact } => {
                     self.keep(vec![Record::RegistrationGone { number, contact }]);
@@ -267,8 +267,8 @@ impl Driver {
         }
     }
 
-    fn order_media(&mut self, order: MediaOrder, now: Time) {
-        match order {
+    fn order_media(&mut self, order: &MediaOrder, now: Time) {
+        match *order {
             MediaOrder::Open { call, leg } => {
                 let Some(lease) = self.leases.waiting.remove(&leg) else { return };
                 if let Err(error) = self.media.open(call, leg, lease) {
@@ -278,7 +278,7 @@ impl Driver {
                     self.sip.handle(Input::Order(order), &mut self.leases, now, &mut self.outputs);
                 }
             }
-            MediaOrder::Configure { leg, stream } => self.media.configure(leg, remote(&stream)),
+            MediaOrder::Configure { leg, ref stream } => self.media.configure(leg, remote(stream)),
             MediaOrder::Close { leg } => self.media.close(leg),
         }
     }

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log::start(arguments.log_format);
     let done = match arguments.command {
-        Command::Serve(files) => read(&files).and_then(|(config, provision)| Ok(serve::run(config, provision)?)),
+        Command::Serve(files) => read(&files).and_then(|(config, provision)| Ok(serve::run(&config, provision)?)),
         Command::Check(files) => read(&files).map(|_| println!("the files are in order")),
         Command::Demo { once } => demo::run(once),
     };

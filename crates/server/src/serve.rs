@@ -44,7 +44,7 @@ pub(crate) enum StartError {
 }
 
 /// `undertone serve`: until SIGTERM or Ctrl-C, and then until the running calls are over or it has waited long enough.
-pub(crate) fn run(config: Config, provision: Option<provision::File>) -> Result<(), StartError> {
+pub(crate) fn run(config: &Config, provision: Option<provision::File>) -> Result<(), StartError> {
     let server = start(config, provision)?;
     // The one line on standard output: whoever started us waits for it.
     println!("ready http={} sip={}", server.http(), server.sip());
@@ -64,7 +64,7 @@ pub(crate) struct Running {
 }
 
 /// Starts everything, in the order in which it is needed, and comes back when all of it listens.
-pub(crate) fn start(config: Config, provision: Option<provision::File>) -> Result<Running, StartError> {
+pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Result<Running, StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("http")
@@ -99,11 +99,11 @@ pub(crate) fn start(config: Config, provision: Option<provision::File>) -> Resul
 
     let (asks, asks_in) = mpsc::channel(ASKS);
     let deliver = move |event| drop(tidings.send(Tiding::Media(event)));
-    let media = media(&config, deliver)?;
+    let media = media(config, deliver)?;
     let signalling = signalling()?;
     let sip = {
         let _inside = signalling.enter();
-        sip(&config)?
+        sip(config)?
     };
     let sip_at = sip.local_addr().map_err(|it| StartError::Listen(config.sip.udp, it))?;
     let engine = Engine::new(config.supervision.settings(), small_chance()?);
@@ -118,7 +118,7 @@ pub(crate) fn start(config: Config, provision: Option<provision::File>) -> Resul
     let gateway = Gateway { asks: asks.clone(), clock };
     let server = Running { runtime, driver: Some(driver), asks, interrupted, http, sip: sip_at };
     if let Some(file) = provision {
-        server.provision(file, &config, &known, &gateway)?;
+        server.provision(file, config, &known, &gateway)?;
     }
     let routes = router(gateway, views, logins, links, &cometd);
     server.runtime.spawn(async move {

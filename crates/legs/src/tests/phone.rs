@@ -107,6 +107,10 @@ impl Phone {
         if let Some(method) = method.filter(|it| *it != Method::Invite) {
             let _ = write!(summary, " {method}");
         }
+        for challenge in response.texts(&HeaderName::WwwAuthenticate) {
+            let algorithm = challenge.split("algorithm=").nth(1).and_then(|it| it.split(',').next());
+            let _ = write!(summary, " {}", algorithm.unwrap_or("?"));
+        }
         if let Some(direction) = direction(response) {
             let _ = write!(summary, " {direction}");
         }
@@ -169,11 +173,12 @@ impl Phone {
         let (name, count) = (self.name.clone(), self.count);
         let number = value(options, "as").unwrap_or(&self.name).to_owned();
         let expires = value(options, "expires").unwrap_or("600");
+        let agent = value(options, "agent").unwrap_or("phone").replace('_', " ");
         let text = format!(
             "REGISTER sip:undertone.local SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK-{name}-{count}\r\n\
              From: <sip:{number}@undertone.local>;tag={count}\r\nTo: <sip:{number}@undertone.local>\r\n\
              Call-ID: register-{name}\r\nCSeq: {count} REGISTER\r\nContact: <sip:{name}@{address}>\r\n\
-             Expires: {expires}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+             Expires: {expires}\r\nUser-Agent: {agent}\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
             address = self.address,
         );
         if options.contains(&"unsigned") { text } else { self.signed(&text) }

@@ -6,9 +6,19 @@ use super::check;
 fn rfc3261_22_no_unauthenticated_invite_gets_in() {
     check(
         "
-        0s | 5001 invite 5002 unsigned     | 5001 < 100, 5001 < 401
-        1s | stranger invite 5002          | stranger < 100, stranger < 401
-        2s | stranger invite 5002 from=5001| stranger < 100, stranger < 401
+        0s | 5001 invite 5002 unsigned     | 5001 < 100, 5001 < 401 SHA-256 MD5
+        1s | stranger invite 5002          | stranger < 100, stranger < 401 SHA-256 MD5
+        2s | stranger invite 5002 from=5001| stranger < 100, stranger < 401 SHA-256 MD5
+    ",
+    );
+}
+
+#[test]
+fn rfc8760_2_4_phones_that_know_only_md5_are_asked_for_nothing_else() {
+    check(
+        "
+        0s | 5001 register unsigned                   | 5001 < 401 REGISTER SHA-256 MD5
+        1s | 5001 register unsigned agent=baresip_v1. | 5001 < 401 REGISTER MD5
     ",
     );
 }
@@ -29,7 +39,7 @@ fn a_trunk_is_known_by_its_address_but_not_as_a_device() {
     check("
         0s | carrier invite 8000 from=0301234567 unsigned | carrier < 100, in1 offered carrier/0301234567 dials 8000
         1s | carrier invite 8000 from=anonymous unsigned  | carrier < 100, in2 offered carrier/ dials 8000
-        2s | carrier invite 8000 from=5001 unsigned       | carrier < 100, carrier < 401
+        2s | carrier invite 8000 from=5001 unsigned       | carrier < 100, carrier < 401 SHA-256 MD5
         3s | carrier invite 8000 from=5001 fromhost=elsewhere.example unsigned | carrier < 100, in3 offered carrier/5001 dials 8000
     ");
 }
@@ -39,7 +49,7 @@ fn rfc7616_3_4_nonces_expire() {
     check(
         "
         0s   | 5001 invite 5002 | 5001 < 100, in1 offered 5001 dials 5002
-        301s | 5001 invite 5002 | 5001 < 100, 5001 < 401
+        301s | 5001 invite 5002 | 5001 < 100, 5001 < 401 SHA-256 MD5
     ",
     );
 }
@@ -48,7 +58,7 @@ fn rfc7616_3_4_nonces_expire() {
 fn a_phone_registers_and_leaves() {
     check(
         "
-        0s    | 5001 register unsigned  | 5001 < 401 REGISTER
+        0s    | 5001 register unsigned  | 5001 < 401 REGISTER SHA-256 MD5
         1s    | 5001 register as=5002   | 5001 < 403 REGISTER
         2s    | 5001 register           | save sip:5001@10.0.0.1:5060, 5001 < 200 REGISTER
         3s    | 5001 register expires=0 | drop sip:5001@10.0.0.1:5060, unregistered 5001, 5001 < 200 REGISTER

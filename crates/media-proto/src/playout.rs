@@ -94,7 +94,10 @@ impl Playout {
         let step = step(surplus, history.end() - cursor);
         read(history, cursor, step, frame);
         self.state = State::Running { cursor: cursor + FRAME as i64 + step, surplus: surplus - step };
-        self.watch(history, cursor, now);
+        // What was seen before holds for the place as it is after the step.
+        self.window.least = self.window.least.saturating_sub(step);
+        self.window.most = self.window.most.saturating_sub(step);
+        self.watch(history, cursor + step, now);
         cursor < history.end()
     }
 
@@ -176,7 +179,8 @@ fn read(history: &History, cursor: i64, step: i64, frame: &mut [i16; FRAME]) {
     }
 }
 
-const GUARD_US: u64 = 10_000;
+/// At first. A mix stands anywhere between two packets, so sound waits for 18 ms in the middle and 28 ms at most.
+const GUARD_US: u64 = 8_000;
 const GUARD_US_MIN: u64 = 5_000;
 const GUARD_US_MAX: u64 = 80_000;
 /// So many samples of silence after the last sound, and the next packet begins anew: 40 ms.

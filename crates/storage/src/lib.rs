@@ -213,7 +213,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migra
 const QUEUE: usize = 4096;
 
 /// How long another process may hold the database, such as one that backs it up.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(5) };
 
 #[cfg(test)]
 mod tests;

@@ -353,6 +353,26 @@ async fn a_database_that_takes_no_writes_fails_each_store() {
 }
 
 #[tokio::test]
+async fn a_database_that_another_process_holds_fails_all_that_waits_at_once() {
+    let place = Place::new();
+    let (storage, _, reports) = place.open().await;
+    let mut other = SqliteConnectOptions::new().filename(place.path()).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    for n in 0..100 {
+        storage.store(Some(Ticket(n)), vec![Record::Order(order(n.into()))]).unwrap();
+    }
+    // The audit trail can still be read.
+    assert_eq!(storage.audit(1).await.unwrap(), vec![]);
+    let outcomes: Vec<(Ticket, Outcome)> = reports.try_iter().collect();
+    assert_eq!(outcomes, (0..100).map(|n| (Ticket(n), Outcome::Failed)).collect::<Vec<_>>());
+
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    storage.store(Some(Ticket(100)), vec![Record::Order(order(4))]).unwrap();
+    storage.close().await;
+    assert_eq!(reports.try_iter().collect::<Vec<_>>(), [(Ticket(100), Outcome::Committed)]);
+}
+
+#[tokio::test]
 async fn more_than_the_queue_holds_is_refused_at_once() {
     let place = Place::new();
     let (storage, ..) = place.open().await;

@@ -73,33 +73,46 @@ async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, report
     store_all(db, batch, report).await;
 }
 
-/// Everything in one transaction; where that fails, each store in one of its own, so that a bad one fails alone.
+/// Everything in one transaction; where its records fail, each store in one of its own, so that a bad one fails alone.
+/// Where no transaction can even begin, all fail at once: waiting for a lock once for each would take an hour.
 async fn store_all(db: &mut SqliteConnection, batch: Vec<Store>, report: &mut impl FnMut(Ticket, Outcome)) {
-    if batch.len() > 1 && commit(db, &batch).await.is_ok() {
-        batch.iter().filter_map(|it| it.ticket).for_each(|ticket| report(ticket, Outcome::Committed));
-        return;
-    }
-    for store in batch {
-        let outcome = match commit(db, std::slice::from_ref(&store)).await {
-            Ok(()) => Outcome::Committed,
-            Err(error) => {
-                tracing::error!(%error, ticket = ?store.ticket, "records could not be written");
-                Outcome::Failed
+    match commit(db, &batch).await {
+        Ok(()) => tell(&batch, Outcome::Committed, report),
+        Err(Failure::Records(_)) if batch.len() > 1 => {
+            for store in batch {
+                // Boxed, because it calls itself; one store is not divided further.
+                Box::pin(store_all(db, vec![store], &mut *report)).await;
             }
-        };
-        if let Some(ticket) = store.ticket {
-            report(ticket, outcome);
+        }
+        Err(Failure::Begin(error) | Failure::Records(error)) => {
+            tracing::error!(%error, stores = batch.len(), "records could not be written");
+            tell(&batch, Outcome::Failed, report);
         }
     }
 }
 
-async fn commit(db: &mut SqliteConnection, stores: &[Store]) -> Result<(), Error> {
-    // A write lock from the start: a read lock that has to grow can fail at once, whatever the busy timeout.
-    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await?;
-    for record in stores.iter().flat_map(|it| &it.records) {
-        write(&mut transaction, record).await?;
+fn tell(stores: &[Store], outcome: Outcome, report: &mut impl FnMut(Ticket, Outcome)) {
+    stores.iter().filter_map(|it| it.ticket).for_each(|ticket| report(ticket, outcome));
+}
+
+/// At which point a transaction failed.
+enum Failure {
+    /// Before anything of it was written.
+    Begin(Error),
+    /// At one of its records, or at its end.
+    Records(Error),
+}
+
+async fn commit(db: &mut SqliteConnection, stores: &[Store]) -> Result<(), Failure> {
+    if stores.is_empty() {
+        return Ok(());
     }
-    transaction.commit().await
+    // A write lock from the start: a read lock that has to grow can fail at once, whatever the busy timeout.
+    let mut transaction = db.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Begin)?;
+    for record in stores.iter().flat_map(|it| &it.records) {
+        write(&mut transaction, record).await.map_err(Failure::Records)?;
+    }
+    transaction.commit().await.map_err(Failure::Records)
 }
 
 /// Stores in one transaction at most.

@@ -63,6 +63,10 @@ pub enum Verdict {
 ///
 /// A nonce proves by itself that it is ours and when it was made; only nonces that were used are remembered, for
 /// their counts. That memory is bounded: when it is full, the oldest nonce and all before it become stale.
+///
+/// Both algorithms are offered, SHA-256 first. RFC 8760 s2.4 has a phone pass over what it does not know, but baresip 1.0
+/// and SIPp 3.6 give up at it. So phones known for that are offered MD5 alone, and so is a phone that was offered both
+/// and comes again without an answer; a stale nonce is replaced for the algorithm that the phone has just used.
 #[derive(Clone)]
 pub struct Authenticator {
     realm: String,
@@ -73,6 +77,8 @@ pub struct Authenticator {
     counts: BTreeMap<NonceId, u32>,
     /// Nonces up to this one are stale unless they are in `counts`.
     forgotten: Option<NonceId>,
+    /// Phones that were offered both algorithms and have not answered yet.
+    waiting: BTreeMap<String, Time>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -92,6 +98,7 @@ impl Authenticator {
             serial: 0,
             counts: BTreeMap::new(),
             forgotten: None,
+            waiting: BTreeMap::new(),
         }
     }
 
@@ -106,7 +113,15 @@ impl Authenticator {
     pub fn check(&mut self, request: &Request, ha1_of: impl FnOnce(&str) -> Option<Ha1>, now: Time) -> Verdict {
         let fields = request.texts(&HeaderName::Authorization);
         let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
-        self.judge(&fields, &method, &request.uri, ha1_of, now)
+        match self.judge(&fields, &method, &request.uri, ha1_of, now) {
+            Judged::Accepted(user) => {
+                self.waiting.remove(&who(request));
+                Verdict::Accepted { user }
+            }
+            Judged::Unknown => Verdict::Challenge(self.challenge(request, now)),
+            Judged::Stale(hash) => Verdict::Stale(self.offer(&[hash], true, now)),
+            Judged::Refused => Verdict::Refused,
+        }
     }
 
     fn judge(
@@ -116,38 +131,48 @@ impl Authenticator {
         target: &Uri,
         ha1_of: impl FnOnce(&str) -> Option<Ha1>,
         now: Time,
-    ) -> Verdict {
+    ) -> Judged {
         let credentials = fields.iter().take(FIELDS_MAX).filter_map(|it| Given::parse(it));
         let Some(given) = credentials.into_iter().find(|it| it.realm == self.realm) else {
-            return Verdict::Challenge(self.challenges(false, now));
+            return Judged::Unknown;
         };
         if !aims_at(&given.uri, target) {
-            return Verdict::Refused;
+            return Judged::Refused;
         }
         // An unknown user costs the same work as a known one, so that the time taken tells nothing.
         let known = ha1_of(&given.user);
         let ha1 = known.unwrap_or(Ha1 { md5: [0; 16], sha256: self.key });
         let right = same(&given.expected(&ha1, method), &given.response);
         if !right || known.is_none() {
-            return Verdict::Refused;
+            return Judged::Refused;
         }
-        if self.use_up(&given, now) {
-            return Verdict::Accepted { user: given.user };
-        }
-        Verdict::Stale(self.challenges(true, now))
+        if self.use_up(&given, now) { Judged::Accepted(given.user) } else { Judged::Stale(given.hash) }
     }
 
-    /// Values of `WWW-Authenticate` for a new nonce, the preferred algorithm first (RFC 8760 s2.3).
-    pub fn challenges(&mut self, stale: bool, now: Time) -> Vec<String> {
+    /// Values of `WWW-Authenticate` for a request without credentials of ours, the preferred algorithm first (RFC 8760
+    /// s2.3).
+    fn challenge(&mut self, request: &Request, now: Time) -> Vec<String> {
+        let agent = request.text(&HeaderName::UserAgent).unwrap_or_default();
+        let phone = who(request);
+        self.waiting.retain(|_, since| now.since(*since) <= WAITING);
+        if MD5_ALONE.iter().any(|it| agent.starts_with(it)) || self.waiting.contains_key(&phone) {
+            return self.offer(&[Hash::Md5], false, now);
+        }
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.insert(phone, now);
+        }
+        self.offer(&[Hash::Sha256, Hash::Md5], false, now)
+    }
+
+    fn offer(&mut self, hashes: &[Hash], stale: bool, now: Time) -> Vec<String> {
         self.serial = self.serial.wrapping_add(1);
         let nonce = self.nonce(NonceId { made: now, serial: self.serial });
         let realm = quoted(&self.realm);
         let stale = if stale { ", stale=true" } else { "" };
-        [Hash::Sha256, Hash::Md5]
-            .map(|hash| {
-                format!(r#"Digest realm={realm}, qop="auth", nonce="{nonce}", algorithm={}{stale}"#, hash.name())
-            })
-            .into()
+        let value = |hash: &Hash| {
+            format!(r#"Digest realm={realm}, qop="auth", nonce="{nonce}", algorithm={}{stale}"#, hash.name())
+        };
+        hashes.iter().map(value).collect()
     }
 
     /// Whether this use of the nonce is a first one; notes it.
@@ -193,6 +218,14 @@ impl Authenticator {
         let id = NonceId { made: Time::from_unix_ms(part(0)?), serial: part(16)? };
         same(&self.nonce(id), nonce).then_some(id)
     }
+}
+
+/// What credentials turned out to be.
+enum Judged {
+    Accepted(String),
+    Stale(Hash),
+    Refused,
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -337,6 +370,13 @@ impl Signer {
     }
 }
 
+/// A phone, as far as a request without credentials tells: who it says it is, and the hop it came over.
+fn who(request: &Request) -> String {
+    let from = request.from_address().map(|it| it.uri.to_string()).unwrap_or_default();
+    let via = request.via().map(|it| format!("{}:{}", it.host, it.port.unwrap_or_default())).unwrap_or_default();
+    format!("{from} {via}").chars().take(WHO_MAX).collect()
+}
+
 /// Whether credentials for `given` fit a request for `target`: the same user and host. Ports and parameters may
 /// differ, because phones and proxies add and drop them on the way (RFC 3261 s22.4).
 fn aims_at(given: &str, target: &Uri) -> bool {
@@ -410,6 +450,12 @@ fn hex(bytes: &[u8]) -> String {
 const NONCE_LIFETIME: Duration = Duration::from_secs(300);
 /// How many nonces in use are remembered: some 3 MB, and as many phones registering within five minutes.
 const NONCES_MAX: usize = 50_000;
+/// `User-Agent`s that give up where SHA-256 is offered too.
+const MD5_ALONE: [&str; 3] = ["baresip v0.", "baresip v1.", "SIPp"];
+/// For how long a phone is remembered that was offered both, how many are, and how much of each.
+const WAITING: Duration = Duration::from_secs(120);
+const WAITING_MAX: usize = 1000;
+const WHO_MAX: usize = 128;
 /// How many header fields and parameters of one message are looked at.
 const FIELDS_MAX: usize = 8;
 const PARAMS_MAX: usize = 20;

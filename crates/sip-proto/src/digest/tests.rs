@@ -4,6 +4,7 @@ use super::*;
 use crate::message::{Method, request, response_to};
 
 const REALM: &str = "undertone.local";
+const BOTH: [Hash; 2] = [Hash::Sha256, Hash::Md5];
 
 fn at(ms: u64) -> Time {
     Time::from_unix_ms(1_000_000 + ms)
@@ -32,7 +33,7 @@ fn answer_to(challenges: &[String]) -> Response {
 /// A request signed after a fresh challenge at `ms`.
 fn signed(it: &mut Authenticator, user: &str, password: &str, ms: u64) -> (Signer, Request) {
     let mut signer = Signer::new(user, password);
-    let challenge = answer_to(&it.challenges(false, at(ms)));
+    let challenge = answer_to(&it.offer(&BOTH, false, at(ms)));
     assert!(signer.challenged(&challenge, &register()));
     let mut request = register();
     signer.sign(&mut request, 1);
@@ -79,7 +80,7 @@ fn rfc2617_3_5_worked_example() {
 
 #[test]
 fn rfc8760_2_3_both_algorithms_are_offered_the_better_first() {
-    let it = authenticator().challenges(false, at(0));
+    let Verdict::Challenge(it) = authenticator().check(&register(), known, at(0)) else { panic!("no challenge") };
     assert_eq!(it.len(), 2);
     assert!(it[0].contains("algorithm=SHA-256") && it[1].contains("algorithm=MD5"), "{it:?}");
     for challenge in &it {
@@ -103,7 +104,7 @@ fn rfc3261_22_a_request_without_credentials_is_challenged_and_then_accepted() {
 #[test]
 fn rfc8760_a_phone_that_knows_only_md5_is_accepted() {
     let mut it = authenticator();
-    let challenges = it.challenges(false, at(0));
+    let challenges = it.offer(&BOTH, false, at(0));
     let mut signer = Signer::new("5001", "secret-5001");
     assert!(signer.challenged(&answer_to(&challenges[1..]), &register()));
     let mut request = register();
@@ -137,7 +138,7 @@ fn rfc7616_5_12_a_count_is_accepted_once() {
 #[test]
 fn rfc2069_without_qop_a_nonce_is_good_for_one_request() {
     let mut it = authenticator();
-    let challenge = it.challenges(false, at(0))[1].replace(r#", qop="auth""#, "");
+    let challenge = it.offer(&BOTH, false, at(0))[1].replace(r#", qop="auth""#, "");
     let mut signer = Signer::new("5001", "secret-5001");
     assert!(signer.challenged(&answer_to(&[challenge]), &register()));
     let mut request = register();
@@ -158,7 +159,7 @@ fn wrong_passwords_and_unknown_users_look_the_same() {
     let mut it = authenticator();
     let (mut signer, request) = signed(&mut it, "5001", "guess", 0);
     assert_eq!(it.check(&request, known, at(1)), Verdict::Refused);
-    let refusal = answer_to(&it.challenges(false, at(1)));
+    let refusal = answer_to(&it.offer(&BOTH, false, at(1)));
     assert!(!signer.challenged(&refusal, &request), "a second try with the same password is useless");
     let (_, request) = signed(&mut it, "5099", "secret-5001", 2);
     assert_eq!(it.check(&request, known, at(3)), Verdict::Refused);
@@ -206,8 +207,9 @@ fn malformed_credentials_are_challenged() {
         r#"Digest username="5001", realm="undertone.local", nonce="", uri="sip:x", response="", algorithm=MD4"#,
         "Digest a=\"\\",
     ] {
-        let fields = [field.to_owned()];
-        let verdict = authenticator().judge(&fields, "REGISTER", &uri("sip:x").expect("a URI"), known, at(0));
+        let mut request = register();
+        request.headers.put(HeaderName::Authorization, field);
+        let verdict = authenticator().check(&request, known, at(0));
         assert!(matches!(verdict, Verdict::Challenge(_)), "{field}: {verdict:?}");
     }
 }
@@ -251,4 +253,49 @@ fn names_with_quotes_survive() {
     let (_, request) = signed(&mut it, r#"a"b\c"#, "x", 0);
     let verdict = it.check(&request, |user| (user == r#"a"b\c"#).then(|| Ha1::of(user, REALM, "x")), at(1));
     assert_eq!(verdict, Verdict::Accepted { user: r#"a"b\c"#.into() });
+}
+
+/// The algorithms that a phone is offered which asks again and again without credentials.
+#[track_caller]
+fn offered(it: &mut Authenticator, request: &Request, ms: u64) -> Vec<bool> {
+    let Verdict::Challenge(values) = it.check(request, known, at(ms)) else { panic!("no challenge") };
+    values.iter().map(|it| it.contains("algorithm=SHA-256")).collect()
+}
+
+#[test]
+fn rfc8760_2_4_a_phone_that_gives_up_at_sha_256_is_offered_md5_alone() {
+    let mut it = authenticator();
+    for agent in ["baresip v1.0.0 (x86_64/linux)", "SIPp/3.6"] {
+        let mut request = register();
+        request.headers.put(HeaderName::UserAgent, agent);
+        assert_eq!(offered(&mut it, &request, 0), [false], "{agent}");
+    }
+    let mut phone = register();
+    phone.headers.put(HeaderName::From, "<sip:5001@undertone.local>;tag=1");
+    phone.headers.put(HeaderName::Via, "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK1");
+    assert_eq!(offered(&mut it, &phone, 0), [true, false]);
+    assert_eq!(offered(&mut it, &phone, 30_000), [false], "it did not understand");
+    let mut other = register();
+    other.headers.put(HeaderName::From, "<sip:5001@undertone.local>;tag=1");
+    other.headers.put(HeaderName::Via, "SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK1");
+    assert_eq!(offered(&mut it, &other, 30_000), [true, false]);
+    assert_eq!(offered(&mut it, &phone, 200_000), [true, false], "that is long ago");
+    let (_, mut request) = signed(&mut it, "5001", "secret-5001", 200_000);
+    for name in [HeaderName::From, HeaderName::Via] {
+        request.headers.put(name.clone(), phone.text(&name).expect("a field"));
+    }
+    assert_eq!(it.check(&request, known, at(200_001)), accepted());
+    assert_eq!(offered(&mut it, &phone, 200_002), [true, false], "it did understand");
+}
+
+#[test]
+fn a_stale_nonce_is_replaced_for_the_algorithm_in_use() {
+    let mut it = authenticator();
+    let md5 = it.offer(&[Hash::Md5], false, at(0));
+    let mut signer = Signer::new("5001", "secret-5001");
+    assert!(signer.challenged(&answer_to(&md5), &register()));
+    let mut request = register();
+    signer.sign(&mut request, 1);
+    let Verdict::Stale(values) = it.check(&request, known, at(400_000)) else { panic!("not stale") };
+    assert!(values.len() == 1 && values[0].contains("algorithm=MD5, stale=true"), "{values:?}");
 }

@@ -13,6 +13,6 @@ pub mod tones;
 pub use behaviour::{Answering, Behaviour};
 pub use phone::{Account, End, Event, Input, Media, Output, Phone};
 pub use recording::{Received, Recorder, Recording};
-pub use run::{Settings, Softphone, Status, WaitError};
+pub use run::{Line, Settings, Softphone, Status, WaitError};
 pub use sound::{Sound, Voice};
 pub use tones::{HalfSecond, Tone};

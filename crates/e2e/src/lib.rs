@@ -32,6 +32,7 @@ pub use scene::{AGENT_TONE, CUSTOMER, CUSTOMER_TONE, SUPERVISOR_TONE, Scene, con
 pub use server::{Server, Setup};
 pub use sipp::Sipp;
 pub use tones::{Recording, assert_hears, assert_silent};
+pub use tools::binary;
 
 /// How long anything that should happen at once may take on a busy machine.
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);

@@ -51,6 +51,8 @@ enum Behaviour {
     AnswerAfter(Duration),
     /// Rings, and answers when it is cancelled: its 200 and the CANCEL cross.
     AnswerOnCancel,
+    /// Answers everything inside a call as if there were no such call.
+    Forgetful,
     /// Says nothing at all, to anything.
     Deaf,
 }
@@ -187,6 +189,13 @@ impl Probe {
         self.shared.lock().behaviour = Behaviour::AnswerOnCancel;
     }
 
+    /// From now on has forgotten its calls: 481 to what comes inside them, and no sound.
+    pub fn forget_calls(&self) {
+        let mut state = self.shared.lock();
+        state.behaviour = Behaviour::Forgetful;
+        state.calls.iter().for_each(|it| it.media.source(Source::Silent));
+    }
+
     /// From now on neither says nor hears anything, as a phone without power.
     pub fn vanish(&self) {
         let mut state = self.shared.lock();
@@ -209,7 +218,7 @@ impl Probe {
 
     /// Gives up the call it is making. The call is over when its final response has come.
     pub fn cancel(&self) {
-        self.shared.with_current(|shared, call| shared.cancel(call));
+        self.shared.with_current(Shared::cancel);
     }
 
     /// Holds the call by a re-INVITE and waits for the answer's status.
@@ -299,10 +308,32 @@ impl Probe {
         self.shared.lock().seen.clone()
     }
 
+    /// Calls, and waits until the call is refused or established, which it then ends; answers with its final status.
+    pub fn dial_and_wait(&mut self, number: &str) -> u16 {
+        self.dial(number);
+        self.wait("an answer", |it| it.calls.last().is_some_and(Call::is_decided));
+        if self.end_status().is_none() {
+            self.hang_up();
+            return 200;
+        }
+        self.end_status().unwrap_or(0)
+    }
+
+    /// Whether every call so far is over.
+    #[must_use]
+    pub fn all_ended(&self) -> bool {
+        self.shared.lock().current().is_none()
+    }
+
     /// How many calls have come in or gone out so far.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.shared.lock().calls.len()
+    }
+
+    /// Waits until so many calls have come in or gone out in all.
+    pub fn wait_calls(&self, count: usize) {
+        self.wait("one more call", |it| it.calls.len() >= count);
     }
 
     /// How the last call ended: the status of its refusal, or 0 for a BYE. `None` while it lives.
@@ -451,15 +482,14 @@ impl Shared {
             if !state.is_open {
                 return;
             }
-            if let Ok((length, _)) = received {
-                if let Some(message) = Message::parse(&buffer[..length]) {
-                    self.handle(&mut state, message);
-                }
+            let message = received.ok().and_then(|(length, _)| Message::parse(&buffer[..length]));
+            if let Some(message) = message {
+                self.handle(&mut state, message);
             }
-            if let Some((_, index)) = state.due.take_if(|it| it.0 <= Instant::now()) {
-                if let Some(call) = state.calls.get_mut(index).filter(|it| it.phase == Phase::Early) {
-                    self.accept(call);
-                }
+            let due = state.due.take_if(|it| it.0 <= Instant::now());
+            let call = due.and_then(|(_, index)| state.calls.get_mut(index));
+            if let Some(call) = call.filter(|it| it.phase == Phase::Early) {
+                self.accept(call);
             }
             drop(state);
             self.changed.notify_all();

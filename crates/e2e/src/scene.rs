@@ -27,13 +27,11 @@ pub const AGENT_TONE: u32 = 1000;
 pub const SUPERVISOR_TONE: u32 = 1700;
 
 /// The machine, shared with other tests of this process for as long as the guard lives.
-#[must_use]
 pub fn light() -> RwLockReadGuard<'static, ()> {
     MACHINE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The machine for one test alone, because it needs most of it.
-#[must_use]
 pub fn heavy() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -94,6 +94,15 @@ impl Server {
     /// If it does not start.
     #[must_use]
     pub fn start(setup: &Setup) -> Self {
+        Self::start_with(setup, &[])
+    }
+
+    /// The same with variables in its environment.
+    ///
+    /// # Panics
+    /// If it does not start.
+    #[must_use]
+    pub fn start_with(setup: &Setup, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let sip = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -101,7 +110,7 @@ impl Server {
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).expect("a new folder");
         write("undertone.toml", config(setup, http, sip));
         write("contact-center.toml", contact_center(setup, trunk_port));
-        let process = launch(folder.path());
+        let process = launch(folder.path(), variables);
         Self { folder, process, http, sip, trunk_port }
     }
 
@@ -112,7 +121,7 @@ impl Server {
 
     /// Starts it again on the same folder and ports, after [`Self::kill`].
     pub fn restart(&mut self) {
-        self.process = launch(self.folder.path());
+        self.process = launch(self.folder.path(), &[]);
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.
@@ -123,9 +132,21 @@ impl Server {
         let pid = self.process.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.is_ok_and(|it| it.success()), "the server had ended before");
-        let began = Instant::now();
+        self.wait_gone(limit);
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// If it is still there after `limit`.
+    pub fn wait_gone(&self, limit: Duration) {
         self.process.wait("its end", limit, |it| it["event"] == "closed");
-        assert!(began.elapsed() <= limit);
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// The address of the API's host, without `/api/v2`.
@@ -191,9 +212,10 @@ impl Server {
     }
 }
 
-fn launch(folder: &Path) -> LineProcess {
-    let mut command = Command::new(tools::undertone());
+fn launch(folder: &Path, variables: &[(&str, &str)]) -> LineProcess {
+    let mut command = Command::new(tools::binary());
     command.args(["serve", "--config", "undertone.toml", "--provision", "contact-center.toml"]).current_dir(folder);
+    command.envs(variables.iter().copied());
     let process = LineProcess::start("undertone", &mut command);
     let is_ready = |it: &Value| it["text"].as_str().is_some_and(|it| it.starts_with("ready "));
     let first = process.wait("ready", START, |it| is_ready(it) || it["event"] == "closed");

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -20,20 +21,22 @@ use crate::{
 pub struct Sipp {
     child: Child,
     folder: TempDir,
+    /// Where its input is, if it has any.
+    input: Option<TempDir>,
     name: String,
 }
 
 impl Sipp {
-    /// Starts `sipp/<scenario>.xml` at `port` with more arguments. The scenario's messages go to the server.
+    /// Starts `sipp/<scenario>.xml` at `port` with more arguments; its messages go to `peer`.
     ///
     /// # Panics
     /// If SIPp is missing.
     #[must_use]
-    pub fn start(server: &Server, scenario: &str, port: u16, arguments: &[&str]) -> Self {
+    pub fn start(peer: SocketAddr, scenario: &str, port: u16, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
         let output = File::create(folder.path().join("output")).expect("a new folder");
         let mut command = Command::new("sipp");
-        command.arg(server.sip.to_string()).arg("-sf").arg(tools::own_file(&format!("sipp/{scenario}.xml")));
+        command.arg(peer.to_string()).arg("-sf").arg(tools::own_file(&format!("sipp/{scenario}.xml")));
         command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-mi", "127.0.0.1"]);
         // Without these its control port is open to everybody.
         command.args(["-ci", "127.0.0.1", "-cp", &free_port().to_string()]);
@@ -42,7 +45,7 @@ impl Sipp {
         command.current_dir(folder.path()).stdin(Stdio::null()).stdout(output).stderr(Stdio::null());
         let child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start sipp: {error}; run `cargo xtask setup`"));
-        Self { child, folder, name: scenario.to_owned() }
+        Self { child, folder, input: None, name: scenario.to_owned() }
     }
 
     /// Registers the numbers, each with the secret of the tests, with a contact at `port`.
@@ -58,7 +61,20 @@ impl Sipp {
         );
         let count = numbers.len().to_string();
         let arguments = ["-inf", &path.to_string_lossy(), "-m", &count, "-r", "50", "-l", "20"];
-        Self::start(server, "register", port, &arguments).wait();
+        Self::start(server.sip, "register", port, &arguments).wait();
+    }
+
+    /// Calls the numbers, `rate` a second, each for so long, from `port`.
+    #[must_use]
+    pub fn call(peer: SocketAddr, numbers: &[String], port: u16, rate: u32, talk: Duration) -> Self {
+        let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
+        let path = folder.path().join("numbers.csv");
+        write_csv(&path, numbers.iter().cloned());
+        let (count, rate, talk) = (numbers.len().to_string(), rate.to_string(), talk.as_millis().to_string());
+        let arguments = ["-inf", &path.to_string_lossy(), "-m", &count, "-l", &count, "-r", &rate, "-d", &talk];
+        let mut run = Self::start(peer, "call", port, &arguments);
+        run.input = Some(folder);
+        run
     }
 
     /// Waits until every call of the scenario has gone as it says.
@@ -75,11 +91,6 @@ impl Sipp {
             assert!(Instant::now() < until, "sipp {} does not end:\n{}", self.name, self.story());
             thread::sleep(Duration::from_millis(50));
         }
-    }
-
-    /// Ends it, as one that only answers must be.
-    pub fn stop(mut self) {
-        let _ = self.child.kill();
     }
 
     /// What its scenario logged.
@@ -105,7 +116,7 @@ impl Drop for Sipp {
 }
 
 /// A file of values for a scenario, one line a call.
-pub(crate) fn write_csv(path: &Path, lines: impl Iterator<Item = String>) {
+fn write_csv(path: &Path, lines: impl Iterator<Item = String>) {
     let text = std::iter::once("SEQUENTIAL".to_owned()).chain(lines).collect::<Vec<_>>().join("\n");
     fs::write(path, text + "\n").expect("a new folder");
 }

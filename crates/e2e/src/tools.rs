@@ -10,7 +10,7 @@ use std::{
 /// # Panics
 /// If it has not been built: a test without a server has failed.
 #[must_use]
-pub(crate) fn undertone() -> PathBuf {
+pub fn binary() -> PathBuf {
     let path = profile_folder().join("undertone");
     assert!(
         path.is_file(),

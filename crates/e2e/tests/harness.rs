@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use e2e::{
-    Baresip, Codec, Phone, Pjsua, Policy, Probe, Source, Wiring, assert_hears, connect, free_port, free_ports, listen,
+    Baresip, Codec, Phone, Pjsua, Policy, Probe, Sipp, Source, Wiring, assert_hears, connect, free_port, free_ports,
+    listen,
 };
 
 #[test]
@@ -111,6 +112,21 @@ fn two_probes_call_hold_cancel_and_refuse() {
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(other.received()[before..], ["BYE"]);
     assert_eq!(other.end_status(), None);
+}
+
+#[test]
+fn sipp_cancels_at_every_moment() {
+    for (scenario, delay_ms) in
+        [("cancel_ringing", 5000), ("cancel_race", 0), ("cancel_race", 22), ("cancel_race", 5000)]
+    {
+        let (port, sipp_port) = (free_port(), free_port());
+        let phone = probe(sipp_port, port, Source::Silent, Wiring::default());
+        phone.answer_after(Duration::from_millis(delay_ms));
+        let peer = ([127, 0, 0, 1], port).into();
+        Sipp::start(peer, scenario, sipp_port, &["-s", "200", "-m", "1"]).wait();
+        let end = phone.wait_end_status();
+        assert!(end == if delay_ms == 5000 { 487 } else { 0 } || delay_ms == 22, "{scenario} after {delay_ms}: {end}");
+    }
 }
 
 fn probe(server: u16, port: u16, source: Source, wiring: Wiring) -> Probe {

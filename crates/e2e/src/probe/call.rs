@@ -64,6 +64,11 @@ pub(super) struct Call {
 }
 
 impl Call {
+    /// Whether it has been answered or refused.
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self.phase, Phase::Established | Phase::Ended(_))
+    }
+
     pub(super) const fn end_status(&self) -> Option<u16> {
         match self.phase {
             Phase::Ended(status) => Some(status),
@@ -236,6 +241,7 @@ impl Shared {
             ("INVITE", None) if message.to_tag().is_none() => self.offered(state, message),
             ("INVITE", Some(index)) => self.invited_again(&mut state.calls[index], message),
             ("ACK", _) => {}
+            (_, Some(_)) if state.behaviour == Behaviour::Forgetful => self.reply(&message, 481),
             ("CANCEL", Some(index)) => {
                 let crosses = state.behaviour == Behaviour::AnswerOnCancel;
                 self.cancelled(&mut state.calls[index], &message, crosses);
@@ -289,7 +295,7 @@ impl Shared {
                 state.due = Some((Instant::now() + delay, at));
             }
             Behaviour::Plain(Policy::Ring) | Behaviour::AnswerOnCancel => self.reply_invite(&mut call, 180, false),
-            Behaviour::Deaf => {}
+            Behaviour::Forgetful | Behaviour::Deaf => {}
         }
         state.calls.push(call);
     }

@@ -1,0 +1,14 @@
+//! The real server with real phones and real clients, one topic a file. Tests that show a row of the semantics table
+//! are named after it.
+
+mod api;
+mod call_events;
+mod command_line;
+mod listening;
+mod load;
+mod notifications;
+mod requests;
+mod restart;
+mod sip;
+mod supervisors_leg;
+mod untouched;

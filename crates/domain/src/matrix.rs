@@ -44,7 +44,7 @@ pub enum HeldParty {
 
 /// The hearing matrix of a call: a row for every leg, empty where it hears nothing.
 ///
-/// Invariant: in ListenIn no row holds the supervisor's leg. A cell away from a supervisor is made by [`spoken_to`]
+/// Invariant: in ListenIn no row holds the supervisor's leg. A cell away from a supervisor is made by `spoken_to`
 /// alone, which has nobody to give for ListenIn.
 #[must_use]
 pub fn hearing(parties: &BTreeMap<LegId, Presence>, listeners: &[Listener], held: HeldParty) -> Matrix {

@@ -26,6 +26,7 @@ enum Input {
     Restore(Saved, Time),
 }
 
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) engine: Engine,
     settings: Settings,
@@ -53,8 +54,23 @@ pub(super) struct World {
     inputs: Vec<(Input, Vec<Action>)>,
     ladder: String,
     over: BTreeSet<CallId>,
+    /// Legs whose peer has put us on hold.
+    holding: BTreeSet<LegId>,
     /// What timers led to since the last line.
     late: Vec<String>,
+}
+
+impl Input {
+    fn event(&self) -> Option<Event> {
+        match self {
+            Self::Event(event, _) => Some(event.clone()),
+            Self::Command(..) | Self::Restore(..) => None,
+        }
+    }
+}
+
+fn is_offer(event: &Event) -> bool {
+    matches!(event, Event::Leg(_, LegEvent::Offered { .. } | LegEvent::Ended(_)) | Event::Stored { .. })
 }
 
 /// What storage holds.
@@ -125,6 +141,7 @@ impl World {
             inputs: Vec::new(),
             ladder: String::new(),
             over: BTreeSet::new(),
+            holding: BTreeSet::new(),
             late: Vec::new(),
         };
         world.command(Command::Provision(cast()));
@@ -217,7 +234,7 @@ impl World {
                 }
             }
             Action::Publish(change) => self.publish(change),
-            Action::Notify(it) => self.notify(it),
+            Action::Notify(it) => self.notify(&it),
             Action::Reply { result, .. } => shown.push(super::words::reply(&result)),
             Action::Directory(_) => {}
         }
@@ -319,8 +336,11 @@ impl World {
 
     pub(super) fn leg_event(&mut self, name: &str, event: LegEvent) -> Vec<String> {
         let leg = self.leg(name);
-        if matches!(event, LegEvent::Ended(_)) {
-            self.legs.remove(name);
+        match event {
+            LegEvent::Ended(_) => drop(self.legs.remove(name)),
+            LegEvent::Held => drop(self.holding.insert(leg)),
+            LegEvent::Retrieved => drop(self.holding.remove(&leg)),
+            _ => {}
         }
         self.event(Event::Leg(leg, event))
     }
@@ -343,7 +363,7 @@ impl World {
         }
     }
 
-    fn notify(&mut self, it: Notification) {
+    fn notify(&mut self, it: &Notification) {
         let number = self.numbers.entry(it.user).or_default();
         *number += 1;
         assert_eq!(it.number, *number, "messages are numbered without a gap");
@@ -384,6 +404,42 @@ impl World {
         let rows: Vec<_> = self.matrices.values().filter_map(|it| it.get(&leg)).collect();
         let heard: BTreeSet<String> = rows.into_iter().flatten().map(|it| self.name_of(*it)).collect();
         heard.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn is_holding(&self, name: &str) -> bool {
+        self.legs.get(name).is_some_and(|it| self.holding.contains(it))
+    }
+
+    pub(super) fn has_leg(&self, name: &str) -> bool {
+        self.legs.contains_key(name)
+    }
+
+    /// Whether a line can be played at all: phones without a leg do nothing on it.
+    pub(super) fn fits(&self, what: &str) -> bool {
+        let words: Vec<&str> = what.split(' ').collect();
+        let on_a_leg = matches!(
+            words[1..],
+            ["rings" | "answers" | "holds" | "retrieves" | "declines"] | ["hangs" | "gives", "up"] | ["is", "busy"]
+        );
+        !on_a_leg || self.has_leg(words[0])
+    }
+
+    /// An event of the past comes once more, as networks have it.
+    pub(super) fn double_an_event(&mut self, which: usize) {
+        let past: Vec<Event> = self.inputs.iter().filter_map(|(input, _)| input.event()).collect();
+        // The answer to a leg of today must not be mistaken for one of yesterday: `Offered` would begin a new call.
+        if let Some(event) = past.get(which % past.len().max(1)).filter(|it| !is_offer(it)) {
+            self.event(event.clone());
+        }
+    }
+
+    pub(super) fn all_hang_up(&mut self) {
+        let names: Vec<String> = self.legs.keys().cloned().collect();
+        for name in names {
+            if self.has_leg(&name) {
+                self.leg_event(&name, LegEvent::Ended(Cause::HungUp));
+            }
+        }
     }
 
     pub(super) fn device(&self, number: &str) -> &DeviceView {

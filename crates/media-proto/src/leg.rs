@@ -10,6 +10,7 @@ use crate::{
     outgoing::Outgoing,
     playout::Playout,
     rtcp::{Block, CNAME_OCTETS, MAX_OCTETS, Report},
+    sdp::TELEPHONE_EVENT,
     source::Source,
 };
 
@@ -26,7 +27,8 @@ pub struct Remote {
     pub payload_type: u8,
     /// The peer's payload type for telephone events, for the packets that we send.
     pub telephone_event: Option<u8>,
-    /// Our payload type for telephone events, for the packets that the peer sends.
+    /// Our payload type for telephone events, for the packets that the peer sends. The one of our own offers is
+    /// understood anyway.
     pub telephone_event_in: Option<u8>,
     /// Whether the peer wants to be sent anything: its SDP's direction is sendrecv or recvonly.
     pub sending: bool,
@@ -174,6 +176,8 @@ impl<K> Leg<K> {
         }
         match payload_type {
             COMFORT_NOISE => Some(Payload::ComfortNoise),
+            // What our own offers call it, whatever number the answer has chosen for the other way.
+            TELEPHONE_EVENT => Some(Payload::Event),
             // A peer may change to the other law that it was offered without a word (RFC 3264 s5.1).
             _ => Codec::from_payload_type(payload_type).map(Payload::Sound),
         }

@@ -331,7 +331,7 @@ fn refused(offered: &Stream) -> MediaDescription {
 }
 
 /// The payload type under which we offer `telephone-event`; the number most phones use.
-const TELEPHONE_EVENT: u8 = 101;
+pub(crate) const TELEPHONE_EVENT: u8 = 101;
 
 /// No description of one call comes near these; they bound the work that a hostile one can cause.
 const TEXT_MAX: usize = 16 * 1024;

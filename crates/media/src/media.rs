@@ -1,7 +1,7 @@
 //! The handle that the rest of the server holds: it gives orders to the workers and never waits for them.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, btree_map::Entry},
     io,
     net::IpAddr,
     num::NonZeroUsize,
@@ -93,8 +93,9 @@ pub struct Busy;
 pub struct Media {
     ports: Ports,
     workers: Vec<Line>,
-    /// Which worker has a leg.
-    legs: BTreeMap<LegId, usize>,
+    /// Which worker has a leg, and which call it belongs to.
+    legs: BTreeMap<LegId, (usize, CallId)>,
+    calls: BTreeMap<CallId, Vec<LegId>>,
 }
 
 /// The line to one worker.
@@ -132,7 +133,7 @@ impl Media {
         let mut rng = ChaCha8Rng::from_seed(settings.seed);
         let ports = Ports::new(settings.bind, &settings.ports, rng.next_u32());
         let clock = Clock::start();
-        let mut media = Self { ports, workers: Vec::new(), legs: BTreeMap::new() };
+        let mut media = Self { ports, workers: Vec::new(), legs: BTreeMap::new(), calls: BTreeMap::new() };
         for number in 0..count {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
@@ -162,14 +163,15 @@ impl Media {
         if self.workers.get(worker).is_none_or(|it| !it.backlog.is_empty()) {
             return Err(Busy);
         }
-        self.legs.insert(leg, worker);
+        self.legs.insert(leg, (worker, call));
+        self.calls.entry(call).or_default().push(leg);
         self.give(worker, Order::Open { call, leg, lease });
         Ok(())
     }
 
     /// What signalling has settled about a leg's peer, again upon each change of its SDP: its address is learned anew.
     pub fn configure(&mut self, leg: LegId, remote: Remote) {
-        if let Some(worker) = self.legs.get(&leg) {
+        if let Some((worker, _)) = self.legs.get(&leg) {
             self.give(*worker, Order::Configure { leg, remote });
         }
     }
@@ -181,13 +183,22 @@ impl Media {
 
     /// A leg is over: it is told goodbye by RTCP, and its ports are returned.
     pub fn close(&mut self, leg: LegId) {
-        if let Some(worker) = self.legs.remove(&leg) {
+        if let Some((worker, call)) = self.legs.remove(&leg) {
+            if let Entry::Occupied(mut legs) = self.calls.entry(call) {
+                legs.get_mut().retain(|it| *it != leg);
+                if legs.get().is_empty() {
+                    legs.remove();
+                }
+            }
             self.give(worker, Order::Close { leg });
         }
     }
 
     /// A call is over: all legs that it still has are closed and its matrix is forgotten.
     pub fn close_call(&mut self, call: CallId) {
+        for leg in self.calls.remove(&call).into_iter().flatten() {
+            self.legs.remove(&leg);
+        }
         self.give(self.worker_of(call), Order::CloseCall { call });
     }
 
@@ -239,8 +250,10 @@ impl Line {
                     self.backlog.push_front(order);
                     break;
                 }
-                // A worker ends only with us.
-                Err(TrySendError::Disconnected(_)) => self.backlog.clear(),
+                Err(TrySendError::Disconnected(order)) => {
+                    tracing::error!(?order, "a media worker has ended before its time");
+                    self.backlog.clear();
+                }
             }
         }
         self.wake.wake();

@@ -1,5 +1,10 @@
 //! What reaches a phone when sources change, break, press keys, move, or are not who they say.
 
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
 use super::harness::*;
 use crate::{
     call::{Remote, Slot},
@@ -264,6 +269,38 @@ fn a_leg_that_takes_the_place_of_another_has_nothing_of_it() {
     world.hear("B:E");
     world.speak('E', 1000, 160);
     assert!(world.got('B')[0].header.marker);
+}
+
+#[test]
+fn no_datagram_upsets_a_call() {
+    let mut world = listen_in();
+    let mut rng = ChaCha8Rng::from_seed([5; 32]);
+    let mut datagram = [0; 1024];
+    for step in 0..50_000_u32 {
+        let [pick, kind, length, times] = rng.next_u32().to_le_bytes();
+        let phone = &world.phones[&['A', 'B', 'S'][usize::from(pick) % 3]];
+        let (slot, from, header) = (phone.slot, phone.address, phone.header);
+        let length = usize::from(length) * usize::from(times % 5);
+        rng.fill_bytes(&mut datagram[..length]);
+        if kind % 4 > 0 && length > 12 {
+            let (sequence, timestamp) = ((step / 2) as u16 + u16::from(times % 8), rng.next_u32());
+            let payload_type = [0, 8, 13, EVENT][usize::from(kind / 4) % 4];
+            let header = Header { marker: kind > 128, payload_type, sequence, timestamp, ..header };
+            datagram[..12].copy_from_slice(&header.octets());
+            datagram[0] |= if kind % 4 == 3 { pick & 0x3F } else { 0 };
+        }
+        match kind % 8 {
+            0 => world.call.rtcp(slot, &datagram[..length], from, world.wire.now),
+            _ => world.call.rtp(slot, &mut datagram[..length], from, world.wire.now, &mut world.wire),
+        }
+        world.pass(u64::from(times) * 10);
+    }
+    for name in ['A', 'B', 'S'] {
+        let got = world.got(name);
+        assert!(got.len() > 1000);
+        let in_order = |it: &[Got]| it[1].header.sequence == it[0].header.sequence.wrapping_add(1);
+        assert!(got.windows(2).all(in_order) && got.iter().all(|it| it.header.ssrc == got[0].header.ssrc));
+    }
 }
 
 #[test]

@@ -191,6 +191,20 @@ impl Server {
         self.folder.path().to_owned()
     }
 
+    /// The audit trail: its rows as objects, the first first.
+    ///
+    /// # Panics
+    /// If the database cannot be read.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        let database = self.folder.path().join("undertone.db");
+        let output =
+            Command::new(tools::tool("venv").join("bin/python")).args(["-c", READ_AUDIT]).arg(database).output();
+        let output = output.expect("the environment of the phones has a Python");
+        let rows = serde_json::from_slice(&output.stdout);
+        rows.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// What it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -293,3 +307,11 @@ fn user(name: &str, roles: &[&str], number: &str, teams: &[&str], supervises: &[
 
 /// A debug build that hashes passwords on a busy machine takes its time.
 const START: Duration = Duration::from_secs(30);
+
+/// Python has SQLite built in; nothing else here needs it.
+const READ_AUDIT: &str = "\
+import json, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=10)
+connection.row_factory = sqlite3.Row
+print(json.dumps([dict(row) for row in connection.execute('SELECT * FROM audit ORDER BY id')]))
+";

@@ -1,7 +1,10 @@
 //! The real server with real phones and real clients, one topic a file. Tests that show a row of the semantics table
 //! are named after it.
 
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by failing")]
+
 mod api;
+mod audit;
 mod call_events;
 mod command_line;
 mod listening;

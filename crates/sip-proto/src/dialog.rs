@@ -109,8 +109,10 @@ impl Dialog {
     /// the flow that the dialog came about on otherwise, which leads through a peer's NAT.
     #[must_use]
     pub fn flow(&self) -> Flow {
-        let hop = self.routes.first().and_then(|it| route_uri(it)).or_else(|| Some(self.target.clone()));
-        match hop.as_ref().and_then(message::literal_flow) {
+        if let Some(route) = self.routes.first() {
+            return route_uri(route).as_ref().and_then(message::literal_flow).unwrap_or(self.flow);
+        }
+        match message::literal_flow(&self.target) {
             Some(flow) if can_reach(flow.remote.ip(), self.flow.remote.ip()) => flow,
             _ => self.flow,
         }

@@ -1,5 +1,7 @@
 //! What readers see, worked out from the state as it is.
 
+use std::collections::BTreeSet;
+
 use super::{
     Engine,
     call::{Call, Party, PartyState, Phase},
@@ -146,8 +148,9 @@ impl Engine {
             owner: self.people.owner(device),
             state: match session.state {
                 State::Offering { .. } | State::Answered => CallState::Ringing,
-                State::Active | State::Leaving if session.held => CallState::Held,
-                State::Active | State::Leaving => CallState::Established,
+                State::Active if is_deaf(call, session) => CallState::Held,
+                State::Active => CallState::Established,
+                State::Leaving => last.map_or(CallState::Established, |it| it.state),
             },
             call_type: last.map_or_else(|| call_type(call), |it| it.call_type),
             participants: last.filter(|_| over).map_or(participants, |it| it.participants.clone()),
@@ -165,6 +168,11 @@ impl Engine {
 
 fn hears(session: &Session) -> bool {
     matches!(session.state, State::Active | State::Leaving)
+}
+
+/// Whether the supervisor hears nobody now: it holds (V-06), or nobody is left to be heard (E-05).
+fn is_deaf(call: &Call, session: &Session) -> bool {
+    session.held || call.hears.get(&session.leg).is_none_or(BTreeSet::is_empty)
 }
 
 fn party_state(call: &Call, party: &Party) -> Option<CallState> {

@@ -29,10 +29,13 @@ fn e_05_or_falls_silent_where_the_settings_say_so() {
          1s | 0151 dials 5001      | call 5001
          2s | 5001 answers         | answer 0151, offer 5005
          3s | 5005 answers         |
+         4s | told 5005            | NotReady ListenIn 5001 All Call; Inbound Ringing with 5001 0151 muted; Inbound Established with 5001 0151 muted
          4s | 5001 holds           |
          4s | hears 5005           |
+         4s | told 5005            | Inbound Held with 5001 0151 muted
          5s | 5001 retrieves       |
          5s | hears 5005           | 0151 5001
+         5s | told 5005            | Inbound Established with 5001 0151 muted
     ",
     );
 }

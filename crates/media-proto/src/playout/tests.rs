@@ -134,6 +134,18 @@ fn a_mix_that_starts_later_starts_full() {
 }
 
 #[test]
+fn frames_that_the_mix_leaves_out_are_left_out_here_too() {
+    let mut rig = Rig::new(20, 4_000);
+    rig.run(1000, clean);
+    let before = rig.delay_us();
+    rig.playout.skip(3);
+    rig.ticks += 3;
+    assert_eq!(rig.delay_us(), before);
+    let after = rig.run(1000, clean);
+    assert_eq!((after.silence, after.delay_us), (0, before));
+}
+
+#[test]
 fn lost_packets_are_silence_of_their_own_length_and_nothing_moves() {
     let mut rig = Rig::new(20, 4_000);
     rig.run(5_000, clean);

@@ -59,6 +59,25 @@ fn a_listener_who_joins_hears_both_at_once_and_the_parties_streams_do_not_change
 }
 
 #[test]
+fn e_06_who_hears_nobody_for_a_while_is_taken_up_by_the_clock_and_at_once() {
+    let mut world = World::new(&[('A', Pcmu), ('B', Pcmu), ('S', Pcmu)]);
+    let talk = [('A', 1000), ('B', 2000)];
+    for rows in ["A:B S:AB", "", "A:B S:AB"] {
+        world.hear(rows);
+        world.talk(400, &talk);
+    }
+    for name in ['A', 'S'] {
+        let got = world.got(name);
+        assert_unbroken(&got);
+        let pause = got.windows(2).find(|it| it[1].at.since(it[0].at) > 100_000).unwrap();
+        let samples = u64::from(pause[1].header.timestamp.wrapping_sub(pause[0].header.timestamp));
+        assert_eq!((samples * 125, pause[1].header.marker), (pause[1].at.since(pause[0].at), true), "{name}");
+        let level = if name == 'A' { 1850..2150 } else { 2850..3150 };
+        assert!(world.samples(name, &pause[1]).iter().all(|it| level.contains(it)), "{name}");
+    }
+}
+
+#[test]
 fn c_06_a_mix_runs_on_the_clock_even_if_nothing_comes() {
     let mut world = listen_in();
     world.pass(1_000_000);

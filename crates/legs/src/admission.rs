@@ -97,9 +97,7 @@ impl Legs {
         let peers = &self.peers;
         match self.authenticator.check(request, |user| peers.ha1(user), cx.now) {
             Verdict::Accepted { user } => peers.device(&user).cloned().ok_or(Refusal::Status(403)),
-            Verdict::Challenge(fields) | Verdict::Stale(fields) => {
-                Err(Refusal::Challenge(understood(fields, &request.text(&HeaderName::UserAgent).unwrap_or_default())))
-            }
+            Verdict::Challenge(fields) | Verdict::Stale(fields) => Err(Refusal::Challenge(fields)),
             Verdict::Refused => Err(Refusal::Status(403)),
         }
     }
@@ -149,15 +147,6 @@ fn challenge(mut response: Response, fields: Vec<String>) -> Response {
     response
 }
 
-/// The challenges that do not make a phone give up: RFC 8760 s2.4 wants unknown algorithms passed over, but some fail at
-/// the first one.
-fn understood(mut fields: Vec<String>, agent: &str) -> Vec<String> {
-    if MD5_ONLY.iter().any(|it| agent.starts_with(it)) {
-        fields.retain(|it| it.contains("algorithm=MD5"));
-    }
-    fields
-}
-
 /// The caller's number as a trunk shows it; empty when withheld (RFC 3323 s4.1.1.3).
 fn shown(uri: &sip_proto::Uri, user: String) -> String {
     let host = uri.host().map(ToString::to_string).unwrap_or_default();
@@ -179,6 +168,3 @@ fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
     let port = port.map(str::parse).transpose().ok()?;
     host.eq_ignore_ascii_case("localhost").then_some(([127, 0, 0, 1].into(), port))
 }
-
-/// The beginnings of the `User-Agent` of phones that fail where any challenge has another algorithm than MD5.
-const MD5_ONLY: [&str; 2] = ["baresip v0.", "baresip v1."];

@@ -188,8 +188,7 @@ impl Endpoint {
             Input::Received { bytes, from } => match message::parse(bytes) {
                 Some(Message::Request(request)) => self.on_request(request, from, now, out),
                 Some(Message::Response(response)) => self.on_response(response, from, now, out),
-                // What does not even frame cannot be answered.
-                None => {}
+                None => self.refuse_unreadable(bytes, from, out),
             },
             Input::Timeout => {
                 while let Some(timer) = self.heap.due(now) {

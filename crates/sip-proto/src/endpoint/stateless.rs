@@ -2,11 +2,41 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{Endpoint, Output};
+use super::{Endpoint, Output, via};
 use crate::{
-    message::{HeaderName, HeadersExt, MessageExt, Method, Request, Response, response_to},
+    message::{self, HeaderName, HeadersExt, MessageExt, Method, Request, Response, response_to},
     transport::Flow,
 };
+
+/// The header fields of a request that could not be read, as far as a response needs them.
+fn salvage(bytes: &[u8]) -> Option<Request> {
+    let head = bytes.get(..bytes.len().min(HEAD_MAX))?;
+    let end = head.windows(4).position(|it| it == b"\r\n\r\n")?;
+    let text = String::from_utf8_lossy(head.get(..end)?).replace("\r\n ", " ").replace("\r\n\t", " ");
+    let (start, fields) = text.split_once("\r\n")?;
+    let (method, rest) = start.split_once(' ')?;
+    if method.contains('/') || !rest.trim_end().ends_with("SIP/2.0") {
+        return None;
+    }
+    // The Request-URI may be what cannot be read; a response does not need it.
+    let method = Method::parse(&method.as_bytes().to_vec().into());
+    let mut request = Request::new(method, message::uri("sip:invalid")?);
+    for field in fields.split("\r\n") {
+        let Some((name, value)) = field.split_once(':') else { continue };
+        let name = HeaderName::parse(&name.trim().as_bytes().to_vec().into());
+        if NEEDED.contains(&name) {
+            request.headers.add(name, value.trim());
+        }
+    }
+    Some(request)
+}
+
+/// What a response copies from its request.
+const NEEDED: [HeaderName; 5] =
+    [HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq];
+
+/// Nobody sends this many octets of header fields in earnest.
+const HEAD_MAX: usize = 8192;
 
 impl Endpoint {
     /// Answers without keeping anything. A repetition gets the same answer with the same tag (RFC 3261 s8.2.7).
@@ -21,11 +51,30 @@ impl Endpoint {
         out.push(Output::Transmit { to, bytes: response.encode() });
     }
 
+    /// Answers 400 to a request that cannot be read as a whole, if those parts of it can that a response needs
+    /// (RFC 3261 s8.2.6.2).
+    pub(super) fn refuse_unreadable(&self, bytes: &[u8], from: Flow, out: &mut Vec<Output>) {
+        let Some(request) = salvage(bytes) else { return };
+        let mut request = request;
+        let Some(reply_to) = via::complete(&mut request, from) else { return };
+        let answerable = request.method != Method::Ack
+            && NEEDED.iter().all(|it| request.headers.get(it).is_some())
+            && request.to_address().is_some()
+            && request.from_address().is_some()
+            && request.cseq().is_some();
+        if answerable {
+            self.refuse(&request, 400, reply_to, out);
+        }
+    }
+
     /// The response to a new request that no transaction user needs to see, if there is one.
     pub(super) fn answer_alone(&self, request: &Request) -> Option<Response> {
         if !self.config.allow.contains(&request.method) {
             let code = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
             return Some(self.with_allow(response_to(request, code)));
+        }
+        if !request.uri.scheme().is_sip() {
+            return Some(response_to(request, 416));
         }
         let unknown = self.unknown_extensions(request);
         if !unknown.is_empty() {

@@ -1,6 +1,7 @@
 //! Scripts for legs: what phones send and the domain orders, and all that follows.
 
 mod calls;
+mod chance;
 mod dialogs;
 mod entry;
 mod phone;

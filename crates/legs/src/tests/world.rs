@@ -66,7 +66,7 @@ impl Ports for Count {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let contact = SocketAddr::from(([10, 0, 0, 100], 5060));
         let settings = Settings::new("undertone.local", contact, contact.ip());
         let mut world = Self {
@@ -126,7 +126,7 @@ impl World {
         self.now = moment;
     }
 
-    fn happen(&mut self, event: &str) {
+    pub(super) fn happen(&mut self, event: &str) {
         let words: Vec<_> = event.split_whitespace().collect();
         match words.as_slice() {
             ["wait"] => {}
@@ -145,6 +145,40 @@ impl World {
             [phone, rest @ ..] => self.deliver(phone, &rest.join(" ")),
             [] => {}
         }
+    }
+
+    pub(super) fn pass(&mut self, time: Duration) {
+        self.run_until(self.now + time);
+    }
+
+    /// Every leg is over that the domain has not been told of otherwise, and none twice.
+    pub(super) fn assert_sound(&self, seed: u64) {
+        let ended = |leg: &str| self.seen.iter().filter(|it| it.starts_with(&format!("{leg} ended"))).count();
+        for leg in self.seen.iter().filter_map(|it| it.split_once(" ended").map(|it| it.0)) {
+            assert_eq!(ended(leg), 1, "seed {seed}: {leg} {:?}", self.seen);
+            assert!(!self.legs.legs.contains_key(&leg_id(leg)), "seed {seed}: {leg} is over and there");
+            let last = self.seen.iter().rposition(|it| it.starts_with(&format!("{leg} "))).map(|it| &self.seen[it]);
+            assert!(last.is_some_and(|it| it.contains("ended")), "seed {seed}: after the end of {leg}: {last:?}");
+        }
+    }
+
+    pub(super) fn end_everything(&mut self) {
+        let legs: Vec<_> = self.legs.legs.keys().copied().collect();
+        for leg in legs {
+            let order = LegOrder::End(Cause::HungUp);
+            self.feed(Input::Order(LegAction { call: CallId(7), leg, order }));
+        }
+    }
+
+    pub(super) fn assert_nothing_left(&self, seed: u64) {
+        let Legs { endpoint, legs, dialogs, servers, clients, farewells, .. } = &self.legs;
+        assert!(legs.is_empty(), "seed {seed}");
+        assert!(dialogs.is_empty(), "seed {seed}: {dialogs:?}");
+        assert!(servers.is_empty(), "seed {seed}: {servers:?}");
+        assert!(clients.is_empty(), "seed {seed}");
+        assert!(farewells.is_empty(), "seed {seed}");
+        assert_eq!(endpoint.transactions(), 0, "seed {seed}");
+        assert!(self.ports.leased.is_empty(), "seed {seed}: {:?}", self.ports.leased);
     }
 
     fn deliver(&mut self, name: &str, says: &str) {

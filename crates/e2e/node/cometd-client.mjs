@@ -13,6 +13,9 @@ const config = JSON.parse(process.argv[2]);
 const require = createRequire(pathToFileURL(`${config.modules}/`));
 const load = async (name) => import(pathToFileURL(require.resolve(name)));
 
+// A failed request hangs on the message with its whole transport, which is no JSON.
+const plain = ({ failure, ...message }) =>
+  failure ? { ...message, failure: { httpCode: failure.httpCode, websocketCode: failure.websocketCode, reason: failure.reason } } : message;
 const tell = (event, more = {}) => process.stdout.write(`${JSON.stringify({ event, ...more })}\n`);
 
 const { adapt } = await load("cometd-nodejs-client");
@@ -41,7 +44,7 @@ for (const name of ["websocket", "long-polling", "callback-polling"]) {
 cometd.configure({ url: config.url, requestHeaders: headers, logLevel: "warn", ...config.options });
 
 for (const channel of ["handshake", "connect", "subscribe", "unsubscribe", "disconnect"]) {
-  cometd.addListener(`/meta/${channel}`, (message) => tell(`meta-${channel}`, { message }));
+  cometd.addListener(`/meta/${channel}`, (message) => tell(`meta-${channel}`, { message: plain(message) }));
 }
 const subscriptions = new Map();
 const subscribe = (channel) =>

@@ -6,7 +6,10 @@ mod message;
 
 use std::{
     net::{SocketAddr, UdpSocket},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -57,6 +60,9 @@ enum Behaviour {
     Deaf,
 }
 
+/// Tells apart what one process of tests sends: two probes, one after the other, may have the same port.
+static NUMBERS: AtomicU32 = AtomicU32::new(1);
+
 /// The phone.
 pub struct Probe {
     shared: Arc<Shared>,
@@ -84,8 +90,6 @@ struct State {
     responses: Vec<Message>,
     /// When to answer which call.
     due: Option<(Instant, usize)>,
-    /// Makes ids and tags.
-    counter: u32,
 }
 
 impl Probe {
@@ -142,7 +146,6 @@ impl Probe {
             seen: Vec::new(),
             responses: Vec::new(),
             due: None,
-            counter: 0,
         };
         let hash = if wiring.sha256 { Hash::Sha256 } else { Hash::Md5 };
         let (codecs, number) = (wiring.codecs, number.to_owned());
@@ -466,11 +469,11 @@ impl State {
     fn current(&self) -> Option<&Call> {
         self.calls.iter().rev().find(|it| it.end_status().is_none())
     }
+}
 
-    fn next_number(&mut self) -> u32 {
-        self.counter += 1;
-        self.counter
-    }
+/// A number for an id or a tag.
+fn next_number() -> u32 {
+    NUMBERS.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Shared {
@@ -519,7 +522,7 @@ impl Shared {
 
     /// A request outside any call, repeated until its final response comes (RFC 3261 s17.1.2).
     fn request(&self, method: &str, uri: &str, headers: &str, challenge: Option<&Message>) -> Message {
-        let number = self.lock().next_number();
+        let number = next_number();
         let authorisation = challenge.map_or(String::new(), |it| self.authorisation(it, method, uri));
         let port = self.socket.local_addr().map_or(0, |it| it.port());
         let (user, host) = (&self.number, self.server);

@@ -6,6 +6,7 @@ use super::{
     Behaviour, Shared, State,
     media::{Codec, Media},
     message::Message,
+    next_number,
 };
 use crate::phone::Policy;
 
@@ -80,7 +81,7 @@ impl Call {
 impl Shared {
     pub(super) fn dial(&self, number: &str) {
         let mut state = self.lock();
-        let count = state.next_number();
+        let count = next_number();
         let media = Media::open(state.source, self.codecs[0]);
         let tag = format!("t{count}");
         // A trunk's callers are at the trunk; a device is at the server's domain.
@@ -256,7 +257,7 @@ impl Shared {
     }
 
     fn offered(&self, state: &mut State, message: Message) {
-        let count = state.next_number();
+        let count = next_number();
         let is_busy = state.current().is_some();
         let mut call = Call {
             id: message.call_id().to_owned(),

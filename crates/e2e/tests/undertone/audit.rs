@@ -18,6 +18,7 @@ fn every_order_session_refusal_and_end_is_in_the_trail() {
     scene.listen_in("super1", "5001", &json!({"supervisorMonitoringScope": "Agent"}));
     connect(&mut customer, &mut agent, "5001");
     supervisor.wait_established();
+    supervisor.wait_packets(5);
     scene.until("the agent sees the call", |it| !it.calls("agent1").is_empty());
     let call = scene.calls("agent1")[0]["id"].clone();
     customer.hang_up();

@@ -63,16 +63,17 @@ fn e_02_joining_and_leaving_changes_nothing_for_customer_and_agent() {
 #[test]
 fn e_03_a_call_that_the_agent_makes_is_monitored_once_it_is_answered() {
     let mut it = armed(&Setup::new(), &json!({}));
-    it.customer.policy(Policy::Ring);
-    it.agent.dial("90301234567");
-    it.customer.wait_ringing();
-    it.customer.progress();
+    let mut callee = Probe::device(&it.scene.server, "5002", Source::Tone(CUSTOMER_TONE));
+    callee.policy(Policy::Ring);
+    it.agent.dial("5002");
+    callee.wait_ringing();
+    callee.progress();
     thread::sleep(Duration::from_millis(700));
     assert_eq!(it.supervisor.calls(), 0, "ringback and early media are not monitored");
-    it.customer.answer();
+    callee.answer();
     it.supervisor.wait_established();
-    let heard = listen(1.8, &mut [&mut it.customer, &mut it.agent, &mut it.supervisor]);
-    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE, SUPERVISOR_TONE]);
+    let heard = listen(1.8, &mut [&mut callee, &mut it.agent, &mut it.supervisor]);
+    assert_hears("callee", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE, SUPERVISOR_TONE]);
     assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE, SUPERVISOR_TONE]);
     assert_hears("supervisor", &heard[2], &[CUSTOMER_TONE, AGENT_TONE], &[SUPERVISOR_TONE]);
 }

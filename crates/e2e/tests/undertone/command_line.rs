@@ -27,7 +27,7 @@ fn a_mistake_is_answered_with_file_line_and_what_would_be_right() {
     let folder = tempfile::tempdir().unwrap();
     let mistakes = [
         ("[http]\nlisten = \"127.0.0.1:8080\"\nlisen = 1\n", "undertone.toml", "3", "listen"),
-        ("[http]\n\n[supervision]\nring_timeout = \"soon\"\n", "undertone.toml", "4", "ring_timeout"),
+        ("[http]\n\n[supervision]\nring_timeout = \"soon\"\n", "undertone.toml", "4", "20s"),
         ("[supervision]\ntell_agent = \"always\"\n", "undertone.toml", "2", "on-join"),
         ("[storage]\nurl = \"postgres://db/undertone\"\n", "undertone.toml", "2", "sqlite"),
         ("[media]\nports = \"9-\"\n", "undertone.toml", "2", "ports"),

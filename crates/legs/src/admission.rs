@@ -114,12 +114,18 @@ impl Legs {
     }
 
     pub(crate) fn turn_away(&mut self, id: ServerId, refusal: Refusal, cx: &mut Context<'_>) {
-        let response = match refusal {
-            Refusal::Status(code) => self.endpoint.response(id, code).map(|it| with_hint(it, code)),
-            Refusal::Challenge(fields) => self.endpoint.response(id, 401).map(|it| challenge(it, fields)),
-        };
-        if let Some(response) = response {
-            self.respond(id, response, cx);
+        match refusal {
+            Refusal::Status(code) => {
+                if let Some(response) = self.endpoint.response(id, code) {
+                    self.respond(id, with_hint(response, code), cx);
+                }
+            }
+            Refusal::Challenge(fields) => {
+                if let Some(response) = self.endpoint.response(id, 401) {
+                    self.endpoint.dismiss(id, challenge(response, fields), &mut self.wire);
+                    self.flush(cx);
+                }
+            }
         }
     }
 }

@@ -47,6 +47,8 @@ impl Legs {
         let origin = self.origin(request, from, cx)?;
         let offer = description(request).map_err(Refusal::Status)?;
         let dialog = Dialog::as_server(request, tag, from).ok_or(Refusal::Status(400))?;
+        // At once, and not after 200 ms: it stops the peer's retransmissions whatever happens next.
+        self.refuse(id, 100, cx);
         self.inbound += 1;
         let leg = LegId(LegId::INBOUND | self.inbound);
         let user = message::user(&request.uri);

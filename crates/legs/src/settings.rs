@@ -37,7 +37,7 @@ impl Settings {
             media,
             agent: "Undertone".to_owned(),
             t1_ms: 500,
-            transactions_max: 200_000,
+            transactions_max: 100_000,
             legs_max: 20_000,
         }
     }

@@ -68,7 +68,7 @@ impl Config {
             allow: vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options],
             supported: Vec::new(),
             t1_ms: 500,
-            transactions_max: 100_000,
+            transactions_max: 50_000,
         }
     }
 }
@@ -97,7 +97,8 @@ pub enum Output {
         /// The whole message.
         bytes: Vec<u8>,
     },
-    /// A request that nobody has seen before; it is to be answered with [`Endpoint::respond`].
+    /// A request that nobody has seen before; it is to be answered with [`Endpoint::respond`]. An INVITE gets 100 from us
+    /// 200 ms later if nobody has answered it by then.
     Request {
         /// To answer it with.
         id: ServerId,

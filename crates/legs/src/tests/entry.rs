@@ -6,7 +6,7 @@ use super::check;
 fn rfc3261_16_3_a_call_that_has_hopped_too_often() {
     check(
         "
-        0s | 5001 invite 5002 hops=0 | 5001 < 100, 5001 < 483
+        0s | 5001 invite 5002 hops=0 | 5001 < 483
         1s | 5001 invite 5002 hops=1 | 5001 < 100, in1 offered 5001 dials 5002
     ",
     );
@@ -16,8 +16,8 @@ fn rfc3261_16_3_a_call_that_has_hopped_too_often() {
 fn only_our_hosts_are_served() {
     check(
         "
-        0s | 5001 invite 5002 host=elsewhere.example | 5001 < 100, 5001 < 404
-        1s | 5001 invite 5002 host=10.0.0.7          | 5001 < 100, 5001 < 404
+        0s | 5001 invite 5002 host=elsewhere.example | 5001 < 404
+        1s | 5001 invite 5002 host=10.0.0.7          | 5001 < 404
         2s | 5001 invite 5002 host=10.0.0.100        | 5001 < 100, in1 offered 5001 dials 5002
         3s | 5001 invite 5002 host=10.0.0.100:9999   | 5001 < 100, in2 offered 5001 dials 5002
         4s | 5001 invite 5002 host=UNDERTONE.local   | 5001 < 100, in3 offered 5001 dials 5002
@@ -39,9 +39,9 @@ fn what_was_dialled_is_unescaped() {
 fn rfc3261_13_3_1_3_descriptions_that_cannot_be_used() {
     check(
         "
-        0s | 5001 invite 5002 codecs=g729 | 5001 < 100, 5001 < 488
-        1s | 5001 invite 5002 garbage     | 5001 < 100, 5001 < 488
-        2s | 5001 invite 5002 text        | 5001 < 100, 5001 < 415
+        0s | 5001 invite 5002 codecs=g729 | 5001 < 488
+        1s | 5001 invite 5002 garbage     | 5001 < 488
+        2s | 5001 invite 5002 text        | 5001 < 415
     ",
     );
 }
@@ -69,7 +69,7 @@ fn a_draining_server_takes_no_new_calls() {
         0s   | in1 answer       | in1 open, in1 10.0.0.1:4000 Pcmu both, 5001 < 200 PCMU
         0.1s | 5001 ack         | in1 confirmed
         1s   | drain            |
-        2s   | 5003 invite 5002 | 5003 < 100, 5003 < 503
+        2s   | 5003 invite 5002 | 5003 < 503
         3s   | 5001 bye         | 5001 < 200 BYE, in1 close, in1 ended HungUp
     ",
     );

@@ -60,6 +60,17 @@ impl Endpoint {
         }
     }
 
+    /// Answers a request and forgets it: for challenges, so that requests without credentials cost no memory (s8.2.7). A
+    /// repetition is a new request then.
+    pub fn dismiss(&mut self, id: ServerId, mut response: Response, out: &mut Vec<Output>) {
+        let Some(server) = self.servers.remove(&id) else { return };
+        self.server_keys.remove(&server.key);
+        self.forget_merge(id, &server);
+        let tag = self.stateless_tag(server.machine.request());
+        self.complete_response(&mut response, &tag);
+        out.push(Output::Transmit { to: server.reply_to, bytes: response.encode() });
+    }
+
     /// The start of a response to a request that came in, while its transaction lives.
     #[must_use]
     pub fn response(&self, id: ServerId, code: u16) -> Option<Response> {
@@ -165,10 +176,6 @@ impl Endpoint {
         }
         if let Some(response) = self.answer_alone(&request) {
             return self.respond(id, response, now, out);
-        }
-        if request.method == Method::Invite {
-            // At once, and not after 200 ms: it stops the peer's retransmissions whatever happens next.
-            self.respond(id, response_to(&request, 100), now, out);
         }
         out.push(Output::Request { id, request, from, tag });
     }

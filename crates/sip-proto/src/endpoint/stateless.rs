@@ -45,10 +45,15 @@ impl Endpoint {
         if code == 503 {
             response.headers.add(HeaderName::RetryAfter, "5");
         }
+        self.complete_response(&mut response, &self.stateless_tag(request));
+        out.push(Output::Transmit { to, bytes: response.encode() });
+    }
+
+    /// A tag that every repetition of a request gets again, though nothing is kept of it.
+    pub(super) fn stateless_tag(&self, request: &Request) -> String {
         let mut hasher = DefaultHasher::new();
         (self.salt, request.call_id(), request.text(&HeaderName::Via)).hash(&mut hasher);
-        self.complete_response(&mut response, &format!("{:016x}", hasher.finish()));
-        out.push(Output::Transmit { to, bytes: response.encode() });
+        format!("{:016x}", hasher.finish())
     }
 
     /// Answers 400 to a request that cannot be read as a whole, if those parts of it can that a response needs

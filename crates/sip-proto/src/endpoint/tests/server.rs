@@ -6,8 +6,10 @@ use super::*;
 fn rfc3261_17_2_1_invite_refused() {
     check(
         "
-        0s   | < INVITE           | > 100 INVITE, request INVITE
-        0.1s | < INVITE           | > 100 INVITE
+        0s   | < INVITE           | request INVITE
+        0.1s | < INVITE           |
+        0.2s | wait               | > 100 INVITE
+        0.3s | < INVITE           | > 100 INVITE
         1s   | respond 180        | > 180 INVITE
         1.1s | < INVITE           | > 180 INVITE
         2s   | respond 486        | > 486 INVITE
@@ -24,7 +26,7 @@ fn rfc3261_17_2_1_invite_refused() {
 fn rfc3261_17_2_1_a_refusal_without_ack_is_repeated_for_64_t1() {
     check(
         "
-        0s   | < INVITE    | > 100 INVITE, request INVITE
+        0s   | < INVITE    | request INVITE
         0s   | respond 404 | > 404 INVITE
         0.5s | wait        | > 404 INVITE
         1.5s | wait        | > 404 INVITE
@@ -39,7 +41,7 @@ fn rfc3261_17_2_1_a_refusal_without_ack_is_repeated_for_64_t1() {
 fn rfc6026_7_1_an_accepted_invite_absorbs_its_repetitions() {
     check(
         "
-        0s   | < INVITE           | > 100 INVITE, request INVITE
+        0s   | < INVITE           | request INVITE
         0.1s | respond 200        | > 200 INVITE
         0.2s | < INVITE           |
         0.6s | wait               | > 200 INVITE
@@ -71,12 +73,12 @@ fn rfc3261_9_2_cancel() {
     check(
         "
         0s   | < CANCEL      | > 481 CANCEL
-        1s   | < INVITE call=2| > 100 INVITE, request INVITE
+        1s   | < INVITE call=2| request INVITE
         1.1s | < CANCEL call=2| > 200 CANCEL, cancelled
-        1.2s | < CANCEL call=2| > 200 CANCEL
-        1.3s | respond 487   | > 487 INVITE
+        1.15s | < CANCEL call=2| > 200 CANCEL
+        1.17s| respond 487   | > 487 INVITE
         1.4s | < ACK call=2  |
-        2s   | < INVITE call=3| > 100 INVITE, request INVITE
+        2s   | < INVITE call=3| request INVITE
         2.1s | respond 486   | > 486 INVITE
         2.2s | < CANCEL call=3| > 200 CANCEL
         2.3s | < ACK call=3  |
@@ -151,10 +153,11 @@ fn rfc3261_11_2_options_outside_a_dialog() {
 fn rfc3261_8_2_2_2_a_merged_request() {
     check(
         "
-        0s   | < INVITE proxied branch=1 | > 100 INVITE, request INVITE
+        0s   | < INVITE proxied branch=1 | request INVITE
         0.1s | < INVITE proxied branch=2 | > 482 INVITE
-        0.2s | < ACK branch=2            |
-        0.3s | < INVITE proxied branch=3 totag=x | > 100 INVITE, request INVITE
+        0.15s | < ACK branch=2           |
+        0.2s | wait                      | > 100 INVITE
+        0.3s | < INVITE proxied branch=3 totag=x | request INVITE
         0.4s | respond 481               | > 481 INVITE
         0.5s | < ACK branch=3            |
         1s   | respond 486 1             | > 486 INVITE
@@ -181,9 +184,9 @@ fn requests_that_are_not_valid() {
 fn rfc3261_17_2_3_a_peer_of_rfc_2543() {
     check(
         "
-        0s   | < INVITE old | > 100 INVITE, request INVITE
-        0.1s | < INVITE old | > 100 INVITE
-        0.2s | respond 200  | > 200 INVITE
+        0s   | < INVITE old | request INVITE
+        0.1s | < INVITE old |
+        0.2s | respond 200  | > 100 INVITE, > 200 INVITE
         33s  | wait         | > 200 INVITE x10, unacknowledged
     ",
     );
@@ -195,7 +198,7 @@ fn rfc3261_21_5_4_full_but_with_room_for_dialogs() {
     config.transactions_max = 10;
     let mut script = String::new();
     for call in 0..9 {
-        script += &format!("0s | < INVITE call={call} | > 100 INVITE, request INVITE\n");
+        script += &format!("0s | < INVITE call={call} | request INVITE\n");
     }
     script += "0s | < INVITE call=10        | > 503 INVITE Retry-After=5
         0s | < INVITE call=10        | > 503 INVITE Retry-After=5
@@ -203,7 +206,7 @@ fn rfc3261_21_5_4_full_but_with_room_for_dialogs() {
         0s | < BYE call=12 totag=x   | > 503 BYE Retry-After=5
         0s | send INVITE             | full\n";
     for call in 1..10 {
-        script += &format!("1s | respond 486 {call} | > 486 INVITE\n1s | < ACK call={} |\n", call - 1);
+        script += &format!("0.1s | respond 486 {call} | > 486 INVITE\n0.1s | < ACK call={} |\n", call - 1);
     }
     check_with(config, &script);
 }

@@ -11,7 +11,7 @@ use super::*;
 const OUTCOMES: &str = "
 badaspec: > 400
 badbranch: > 200
-baddate: > 100, request INVITE
+baddate: request INVITE
 baddn: -
 badinv01: -
 badvers: > 505
@@ -22,15 +22,15 @@ clerr: > 400
 cparam01: request REGISTER
 cparam02: request REGISTER
 dblreq: request REGISTER
-esc01: > 100, request INVITE
+esc01: request INVITE
 esc02: > 501
 escnull: request REGISTER
 escruri: > 400
 insuf: -
 intmeth: > 501
-inv2543: > 100, request INVITE
-invut: > 100, request INVITE
-longreq: > 100, request INVITE
+inv2543: request INVITE
+invut: request INVITE
+longreq: request INVITE
 ltgtruri: > 400
 lwsdisp: > 200
 lwsruri: > 400
@@ -49,7 +49,7 @@ regbadct: request REGISTER
 regescrt: request REGISTER
 scalar02: > 400
 scalarlg: -
-sdp01: > 100, request INVITE
+sdp01: request INVITE
 semiuri: > 200
 test: -
 transports: > 200
@@ -57,7 +57,7 @@ trws: > 400
 unkscm: > 416
 unksm2: request REGISTER
 unreason: -
-wsinv: > 100, request INVITE
+wsinv: request INVITE
 zeromf: > 200
 ";
 

@@ -50,6 +50,10 @@ pub struct Settings {
     pub silent_us: u64,
 }
 
+/// A leg on its way from one call to another.
+#[derive(Debug)]
+pub struct Moving<K>(Leg<K>);
+
 /// The media of one call. `K` names its legs.
 ///
 /// Invariant: a packet of one leg is sent to another only along the plan made from the matrix; there is no other way
@@ -87,13 +91,18 @@ impl<K: Copy + Ord> Call<K> {
     pub fn open(&mut self, key: K, now: Micros) -> Slot {
         self.sources += 1;
         let leg = Leg::new(key, self.sources, &mut self.rng);
+        let slot = self.enter(leg);
+        self.replan(now);
+        slot
+    }
+
+    fn enter(&mut self, leg: Leg<K>) -> Slot {
         let free = self.legs.iter().position(Option::is_none);
         let slot = free.unwrap_or_else(|| {
             self.legs.push(None);
             self.legs.len() - 1
         });
         self.legs[slot] = Some(leg);
-        self.replan(now);
         Slot(slot)
     }
 
@@ -122,6 +131,24 @@ impl<K: Copy + Ord> Call<K> {
             sink.send(slot, Channel::Rtcp, to, &out[..length]);
         }
         self.replan(now);
+    }
+
+    /// A leg leaves for another call: it keeps its stream, its peer and what it has heard.
+    pub fn take(&mut self, slot: Slot, now: Micros) -> Option<Moving<K>> {
+        let mut leg = self.legs.get_mut(slot.0).and_then(Option::take)?;
+        leg.out.pause();
+        leg.playout.stop();
+        self.replan(now);
+        Some(Moving(leg))
+    }
+
+    /// A leg comes from another call. The cells that the matrix has for it count from now on.
+    pub fn put(&mut self, Moving(mut leg): Moving<K>, now: Micros) -> Slot {
+        self.sources += 1;
+        leg.source.rename(self.sources);
+        let slot = self.enter(leg);
+        self.replan(now);
+        slot
     }
 
     /// Whether no leg is open.

@@ -66,6 +66,11 @@ impl Source {
         self.id
     }
 
+    /// Another id, when the leg goes to a call whose own sources may have this one.
+    pub(crate) const fn rename(&mut self, id: u64) {
+        self.id = id;
+    }
+
     /// The sound that has come.
     #[must_use]
     pub const fn history(&self) -> &History {

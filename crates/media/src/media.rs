@@ -28,7 +28,7 @@ use thiserror::Error;
 use crate::{
     clock::Clock,
     ports::{Lease, Ports},
-    worker::{Order, Wake, Worker},
+    worker::{Gate, Order, Post, Wake, Worker},
 };
 
 /// What media needs to know at start.
@@ -134,13 +134,22 @@ impl Media {
         let ports = Ports::new(settings.bind, &settings.ports, rng.next_u32());
         let clock = Clock::start();
         let mut media = Self { ports, workers: Vec::new(), legs: BTreeMap::new(), calls: BTreeMap::new() };
-        for number in 0..count {
+        let mut gates = Vec::new();
+        let mut ways_in = Vec::new();
+        for _ in 0..count {
+            let (arrivals, way_in) = mpsc::channel();
+            gates.push(Gate { arrivals, wake: Wake::new()? });
+            ways_in.push(way_in);
+        }
+        let gates: Arc<[Gate]> = gates.into();
+        for (number, (arrivals, gate)) in ways_in.into_iter().zip(gates.iter()).enumerate() {
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
             let (orders, inbox) = mpsc::sync_channel(ORDERS);
-            let wake = Wake::new()?;
+            let wake = gate.wake.clone();
             let silent_us = u64::try_from(settings.silent_after.as_micros()).unwrap_or(u64::MAX);
-            let worker = Worker::new(number, clock, inbox, wake.clone(), Arc::clone(&deliver), seed, silent_us)?;
+            let post = Post { number, inbox, arrivals, gates: Arc::clone(&gates), wake: wake.clone() };
+            let worker = Worker::new(post, clock, Arc::clone(&deliver), seed, silent_us)?;
             let thread = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run())?;
             media.workers.push(Line { orders, wake, backlog: VecDeque::new(), thread: Some(thread) });
         }
@@ -176,28 +185,27 @@ impl Media {
         }
     }
 
-    /// Who hears whom in a call from now on: the whole matrix. [`Event::Applied`] answers.
+    /// Who hears whom in a call from now on: the whole matrix. [`Event::Applied`] answers. A leg with a row that was
+    /// opened for another call moves to this one, its stream unbroken.
     pub fn matrix(&mut self, call: CallId, version: u64, hears: Matrix<LegId>) {
+        for leg in hears.keys() {
+            self.bring(*leg, call);
+        }
         self.give(self.worker_of(call), Order::Matrix { call, version, hears });
     }
 
     /// A leg is over: it is told goodbye by RTCP, and its ports are returned.
     pub fn close(&mut self, leg: LegId) {
         if let Some((worker, call)) = self.legs.remove(&leg) {
-            if let Entry::Occupied(mut legs) = self.calls.entry(call) {
-                legs.get_mut().retain(|it| *it != leg);
-                if legs.get().is_empty() {
-                    legs.remove();
-                }
-            }
+            self.leave(leg, call);
             self.give(worker, Order::Close { leg });
         }
     }
 
     /// A call is over: all legs that it still has are closed and its matrix is forgotten.
     pub fn close_call(&mut self, call: CallId) {
-        for leg in self.calls.remove(&call).into_iter().flatten() {
-            self.legs.remove(&leg);
+        for leg in self.calls.get(&call).cloned().unwrap_or_default() {
+            self.close(leg);
         }
         self.give(self.worker_of(call), Order::CloseCall { call });
     }
@@ -228,6 +236,28 @@ impl Media {
         // Ids are unique but need not be random; the multiplication spreads them (Knuth, TAOCP 6.4).
         let spread = (call.0 ^ call.0 >> 64) as u64;
         (spread.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % self.workers.len().max(1)
+    }
+
+    /// Moves a leg that is in another call to this one.
+    fn bring(&mut self, leg: LegId, call: CallId) {
+        let worker = self.worker_of(call);
+        let Some(place) = self.legs.get_mut(&leg).filter(|it| it.1 != call) else { return };
+        let (from, old) = std::mem::replace(place, (worker, call));
+        self.leave(leg, old);
+        self.calls.entry(call).or_default().push(leg);
+        if from != worker {
+            self.give(worker, Order::Expect { leg });
+        }
+        self.give(from, Order::Move { leg, call, worker });
+    }
+
+    fn leave(&mut self, leg: LegId, call: CallId) {
+        if let Entry::Occupied(mut legs) = self.calls.entry(call) {
+            legs.get_mut().retain(|it| *it != leg);
+            if legs.get().is_empty() {
+                legs.remove();
+            }
+        }
     }
 
     fn give(&mut self, worker: usize, order: Order) {

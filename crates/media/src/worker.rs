@@ -9,13 +9,13 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, SyncSender},
+        mpsc::{Receiver, Sender, SyncSender},
     },
 };
 
 use domain::ids::{CallId, LegId};
 use media_proto::{
-    call::{Call, Channel, Remote, Settings, Sink, Slot},
+    call::{Call, Channel, Moving, Remote, Settings, Sink, Slot},
     micros::Micros,
     plan::Matrix,
 };
@@ -37,12 +37,65 @@ use crate::{
 /// What a worker is told to do.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Open { call: CallId, leg: LegId, lease: Lease },
-    Configure { leg: LegId, remote: Remote },
-    Matrix { call: CallId, version: u64, hears: Matrix<LegId> },
-    Close { leg: LegId },
-    CloseCall { call: CallId },
-    Snapshot { reply: SyncSender<Snapshot> },
+    Open {
+        call: CallId,
+        leg: LegId,
+        lease: Lease,
+    },
+    Configure {
+        leg: LegId,
+        remote: Remote,
+    },
+    Matrix {
+        call: CallId,
+        version: u64,
+        hears: Matrix<LegId>,
+    },
+    Close {
+        leg: LegId,
+    },
+    CloseCall {
+        call: CallId,
+    },
+    /// A leg goes on to another call, of this worker or of another.
+    Move {
+        leg: LegId,
+        call: CallId,
+        worker: usize,
+    },
+    /// A leg will arrive from another worker: orders for it wait until then.
+    Expect {
+        leg: LegId,
+    },
+    Snapshot {
+        reply: SyncSender<Snapshot>,
+    },
+}
+
+/// A leg that comes from another worker, with its sockets.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    call: CallId,
+    leg: LegId,
+    moving: Moving<LegId>,
+    lease: Lease,
+}
+
+/// How legs come to a worker. Not bounded by itself: a leg is on the way once at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Gate {
+    pub(crate) arrivals: Sender<Arrival>,
+    pub(crate) wake: Wake,
+}
+
+/// A worker's place among the others.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) number: usize,
+    pub(crate) inbox: Receiver<Order>,
+    pub(crate) arrivals: Receiver<Arrival>,
+    pub(crate) gates: Arc<[Gate]>,
+    pub(crate) wake: Wake,
 }
 
 /// Wakes a worker out of its epoll.
@@ -75,17 +128,17 @@ impl Wake {
 }
 
 pub(crate) struct Worker {
-    number: usize,
+    post: Post,
     clock: Clock,
     epoll: OwnedFd,
-    wake: Wake,
-    inbox: Receiver<Order>,
     deliver: Arc<dyn Fn(Event) + Send + Sync>,
     rng: ChaCha8Rng,
     silent_us: u64,
     calls: Vec<Option<CallEntry>>,
     by_call: BTreeMap<CallId, usize>,
     by_leg: BTreeMap<LegId, Place>,
+    /// Orders for legs that are on their way here.
+    expected: BTreeMap<LegId, Vec<Order>>,
     /// When each call wants to be woken. Entries that a call has thought better of are passed over.
     timers: BinaryHeap<Reverse<(Micros, usize)>>,
     opened: u64,
@@ -116,28 +169,25 @@ struct Totals {
 
 impl Worker {
     pub(crate) fn new(
-        number: usize,
+        post: Post,
         clock: Clock,
-        inbox: Receiver<Order>,
-        wake: Wake,
         deliver: Arc<dyn Fn(Event) + Send + Sync>,
         seed: [u8; 32],
         silent_us: u64,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &wake.0.0, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
+        epoll::add(&epoll, &post.wake.0.0, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
         Ok(Self {
-            number,
+            post,
             clock,
             epoll,
-            wake,
-            inbox,
             deliver,
             rng: ChaCha8Rng::from_seed(seed),
             silent_us,
             calls: Vec::new(),
             by_call: BTreeMap::new(),
             by_leg: BTreeMap::new(),
+            expected: BTreeMap::new(),
             timers: BinaryHeap::new(),
             opened: 0,
             totals: Totals::default(),
@@ -148,7 +198,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         let mut events = Vec::with_capacity(EVENTS);
         let mut datagram = [0; DATAGRAM_OCTETS];
-        while !self.wake.is_stopped() {
+        while !self.post.wake.is_stopped() {
             let timeout = self.until_next_timer();
             events.clear();
             if let Err(error) = epoll::wait(&self.epoll, spare_capacity(&mut events), timeout.as_ref())
@@ -222,18 +272,29 @@ impl Worker {
     }
 
     fn take_orders(&mut self) {
-        self.wake.reset();
+        self.post.wake.reset();
+        while let Ok(arrival) = self.post.arrivals.try_recv() {
+            self.arrive(arrival);
+        }
         for _ in 0..ORDERS_A_TURN {
-            match self.inbox.try_recv() {
+            match self.post.inbox.try_recv() {
                 Ok(order) => self.take(order),
                 Err(_) => return,
             }
         }
         // There may be more; packets come first.
-        self.wake.wake();
+        self.post.wake.wake();
     }
 
     fn take(&mut self, order: Order) {
+        let about = match order {
+            Order::Configure { leg, .. } | Order::Close { leg } | Order::Move { leg, .. } => Some(leg),
+            _ => None,
+        };
+        if let Some(waiting) = about.and_then(|it| self.expected.get_mut(&it)) {
+            waiting.push(order);
+            return;
+        }
         match order {
             Order::Open { call, leg, lease } => self.open(call, leg, lease),
             Order::Configure { leg, remote } => {
@@ -243,6 +304,8 @@ impl Worker {
             Order::Matrix { call, version, hears } => self.matrix(call, version, hears),
             Order::Close { leg } => self.close(leg),
             Order::CloseCall { call } => self.close_call(call),
+            Order::Move { leg, call, worker } => self.depart(leg, call, worker),
+            Order::Expect { leg } => drop(self.expected.insert(leg, Vec::new())),
             // Nobody waits for it any more, then.
             Order::Snapshot { reply } => drop(reply.try_send(self.snapshot())),
         }
@@ -265,18 +328,67 @@ impl Worker {
         let now = self.clock.now();
         let Some(entry) = self.calls.get_mut(call).and_then(Option::as_mut) else { return };
         let slot = entry.media.open(leg, now);
+        self.watch(leg, Place { call, slot }, lease);
+    }
+
+    /// Reads from a leg's sockets from now on.
+    fn watch(&mut self, leg: LegId, place: Place, lease: Lease) {
+        let Place { call, slot } = place;
         for channel in [Channel::Rtp, Channel::Rtcp] {
             let data = epoll::EventData::new_u64(token(call, slot, channel));
             if let Err(error) = epoll::add(&self.epoll, socket(&lease, channel), data, epoll::EventFlags::IN) {
                 tracing::error!(%leg, %error, "a media socket cannot be watched");
             }
         }
+        let Some(entry) = self.calls.get_mut(call).and_then(Option::as_mut) else { return };
         if entry.leases.len() <= slot.0 {
             entry.leases.resize_with(slot.0 + 1, || None);
         }
         entry.leases[slot.0] = Some(lease);
-        self.by_leg.insert(leg, Place { call, slot });
+        self.by_leg.insert(leg, place);
         self.arm(call);
+    }
+
+    /// A leg goes on to another call, with its sockets and its stream; its peer notices nothing.
+    fn depart(&mut self, leg: LegId, to: CallId, worker: usize) {
+        let Some(Place { call, slot }) = self.by_leg.remove(&leg) else { return };
+        let now = self.clock.now();
+        let Some(entry) = self.calls.get_mut(call).and_then(Option::as_mut) else { return };
+        let lease = entry.leases.get_mut(slot.0).and_then(Option::take);
+        let (Some(moving), Some(lease)) = (entry.media.take(slot, now), lease) else { return };
+        for channel in [Channel::Rtp, Channel::Rtcp] {
+            if let Err(error) = epoll::delete(&self.epoll, socket(&lease, channel)) {
+                tracing::error!(%leg, %error, "a media socket is still watched");
+            }
+        }
+        if entry.media.is_empty() {
+            let id = entry.id;
+            self.forget(id);
+        } else {
+            self.arm(call);
+        }
+        let arrival = Arrival { call: to, leg, moving, lease };
+        match self.post.gates.get(worker) {
+            Some(_) if worker == self.post.number => self.arrive(arrival),
+            Some(gate) => {
+                // A worker ends only when all do.
+                let _ = gate.arrivals.send(arrival);
+                gate.wake.wake();
+            }
+            None => {}
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { call: id, leg, moving, lease } = arrival;
+        let call = self.call(id);
+        let now = self.clock.now();
+        let Some(entry) = self.calls.get_mut(call).and_then(Option::as_mut) else { return };
+        let slot = entry.media.put(moving, now);
+        self.watch(leg, Place { call, slot }, lease);
+        for order in self.expected.remove(&leg).unwrap_or_default() {
+            self.take(order);
+        }
     }
 
     /// The place of a call, new if it has none.
@@ -349,7 +461,7 @@ impl Worker {
         let entries = || self.calls.iter().flatten();
         let legs = entries().flat_map(|it| it.media.counters().map(|(leg, counters)| (it.id, leg, counters)));
         let Totals { received, sent, unsent } = self.totals;
-        Snapshot { worker: self.number, calls: entries().count(), received, sent, unsent, legs: legs.collect() }
+        Snapshot { worker: self.post.number, calls: entries().count(), received, sent, unsent, legs: legs.collect() }
     }
 }
 

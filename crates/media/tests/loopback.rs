@@ -3,13 +3,14 @@
 mod phone;
 
 use std::{
+    collections::BTreeSet,
     net::UdpSocket,
     time::{Duration, Instant},
 };
 
-use domain::ids::LegId;
-use media::{Codec, Counters, Event, Media};
-use phone::{CALL, Heard, Phone, hear, start};
+use domain::ids::{CallId, LegId};
+use media::{Codec, Counters, Event, Media, Snapshot};
+use phone::{CALL, Heard, Phone, hear, hear_call, start};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -80,6 +81,49 @@ fn a_2_a_silent_listener_joins_and_leaves_and_the_parties_do_not_notice() {
     while let Ok((length, _)) = a.rtcp.recv_from(&mut report) {
         assert!(!report[..length].contains(&203), "nobody else is");
     }
+}
+
+#[test]
+fn r_19_a_listener_goes_on_to_calls_of_either_worker_and_its_stream_goes_on() {
+    let (mut media, events) = start(63_000..=63_099, LONG);
+    let s = Phone::join(&mut media, 1, Codec::Pcmu);
+    let mut heard = Vec::new();
+    let calls = [CALL, CallId(8), CallId(9), CallId(10), CallId(11)];
+    let mut workers = BTreeSet::new();
+    for (call, leg) in calls.into_iter().zip(10_u64..) {
+        let level = 1000 + i16::try_from(leg).unwrap() * 500;
+        let mut a = Phone::join_call(&mut media, call, leg, Codec::Pcmu);
+        hear_call(&mut media, &events, call, 1, &[(&a, &[]), (&s, &[&a])]);
+        // What comes while the leg is under way is not heard; it is a matter of microseconds.
+        let first = loop {
+            a.speak(level);
+            s.rtp.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            if let Some(it) = s.take() {
+                break it;
+            }
+        };
+        let on = |it: &Snapshot| it.legs.iter().any(|(_, leg, _)| *leg == s.leg);
+        workers.extend(media.snapshot().iter().take(2).filter(on).map(|it| it.worker));
+        let more = (0..20).map(|_| {
+            a.speak(level);
+            s.hear()
+        });
+        let these: Vec<_> = std::iter::once(first).chain(more).collect();
+        assert!(these.iter().all(|it| (s.level(it) - level).abs() < 200), "the new call is heard, and nothing else");
+        heard.extend(these);
+    }
+    assert_eq!(workers.len(), 2, "the calls were on both workers");
+    for pair in heard.windows(2) {
+        assert_eq!(pair[1].header.ssrc, pair[0].header.ssrc);
+        assert_eq!(pair[1].header.sequence, pair[0].header.sequence.wrapping_add(1));
+    }
+    media.close(s.leg);
+    calls.into_iter().for_each(|it| media.close_call(it));
+    let leases = Instant::now() + Duration::from_secs(5);
+    while media.ports().leased() > 0 && Instant::now() < leases {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(media.ports().leased(), 0);
 }
 
 #[test]

@@ -44,10 +44,21 @@ pub(crate) fn start(ports: RangeInclusive<u16>, silent_after: Duration) -> (Medi
 
 /// Sets the matrix of [`CALL`] and waits until it is in force.
 pub(crate) fn hear(media: &mut Media, events: &Receiver<Event>, version: u64, rows: &[(&Phone, &[&Phone])]) {
+    hear_call(media, events, CALL, version, rows);
+}
+
+/// Sets the matrix of a call and waits until it is in force.
+pub(crate) fn hear_call(
+    media: &mut Media,
+    events: &Receiver<Event>,
+    call: CallId,
+    version: u64,
+    rows: &[(&Phone, &[&Phone])],
+) {
     let row = |(phone, hears): &(&Phone, &[&Phone])| (phone.leg, hears.iter().map(|it| it.leg).collect());
-    media.matrix(CALL, version, rows.iter().map(row).collect());
+    media.matrix(call, version, rows.iter().map(row).collect());
     loop {
-        if events.recv_timeout(PATIENCE).expect("an answer to the matrix") == (Event::Applied { call: CALL, version }) {
+        if events.recv_timeout(PATIENCE).expect("an answer to the matrix") == (Event::Applied { call, version }) {
             return;
         }
     }
@@ -55,6 +66,10 @@ pub(crate) fn hear(media: &mut Media, events: &Receiver<Event>, version: u64, ro
 
 impl Phone {
     pub(crate) fn join(media: &mut Media, leg: u64, codec: Codec) -> Self {
+        Self::join_call(media, CALL, leg, codec)
+    }
+
+    pub(crate) fn join_call(media: &mut Media, call: CallId, leg: u64, codec: Codec) -> Self {
         let socket = || {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
             socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -65,7 +80,7 @@ impl Phone {
         let ssrc = 0xBEEF_0000 + leg as u32;
         let next = Header { marker: true, payload_type: codec.payload_type(), sequence: 65_500, timestamp: 1, ssrc };
         let phone = Self { leg: LegId(leg), rtp: socket(), rtcp: socket(), server, codec, next };
-        media.open(CALL, phone.leg, lease).expect("room for an order");
+        media.open(call, phone.leg, lease).expect("room for an order");
         media.configure(phone.leg, phone.remote());
         phone
     }
@@ -115,7 +130,8 @@ impl Phone {
         samples[FRAME / 2]
     }
 
-    fn take(&self) -> Option<Heard> {
+    /// The next packet, unless none comes for as long as the socket waits.
+    pub(crate) fn take(&self) -> Option<Heard> {
         let mut datagram = [0; 2048];
         let (length, from) = match self.rtp.recv_from(&mut datagram) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return None,

@@ -260,6 +260,11 @@ impl Probe {
         self.shared.with_current(|_, call| call.media.press(digit));
     }
 
+    /// Goes on sending as another stream: new source, new numbers, new times.
+    pub fn restart_stream(&self) {
+        self.shared.with_current(|_, call| call.media.restart());
+    }
+
     /// The keys it has been sent in its current or last call, one for each press.
     #[must_use]
     pub fn keys(&self) -> Vec<u8> {

@@ -69,10 +69,13 @@ struct State {
     sent: u32,
     clock: u32,
     sequence: u16,
+    ssrc: u32,
     received: Vec<Packet>,
     reports: Vec<Vec<u8>>,
     /// RFC 4733 packets that wait their turn.
     events: Vec<(u8, u16, bool)>,
+    /// When the key was pressed that they tell of.
+    pressed: u32,
 }
 
 impl Media {
@@ -93,9 +96,11 @@ impl Media {
             clock: 0,
             // Near its end, so that every longer call sees it wrap around.
             sequence: 65_500,
+            ssrc: SSRC,
             received: Vec::new(),
             reports: Vec::new(),
             events: Vec::new(),
+            pressed: 0,
         };
         let media = Arc::new(Self { socket, control, state: Mutex::new(state) });
         let running = Arc::clone(&media);
@@ -116,6 +121,14 @@ impl Media {
     pub(super) fn source(&self, source: Source) {
         let mut state = self.lock();
         (state.source, state.sent) = (source, 0);
+    }
+
+    /// Goes on as another stream, as a phone does whose user pressed mute: new source, new numbers, new times.
+    pub(super) fn restart(&self) {
+        let mut state = self.lock();
+        state.ssrc = state.ssrc.wrapping_add(1);
+        state.sequence = state.sequence.wrapping_add(31_000);
+        state.clock = state.clock.wrapping_add(800_000_000);
     }
 
     /// Queues the packets of one key: three while it is pressed, three times its end (RFC 4733 s2.5.1.4).
@@ -192,7 +205,7 @@ impl Media {
         let mut packet = vec![0x80, body.kind];
         packet.extend_from_slice(&state.sequence.to_be_bytes());
         packet.extend_from_slice(&body.timestamp.to_be_bytes());
-        packet.extend_from_slice(&SSRC.to_be_bytes());
+        packet.extend_from_slice(&state.ssrc.to_be_bytes());
         packet.extend_from_slice(&body.payload);
         state.sequence = state.sequence.wrapping_add(1);
         // Loopback loses nothing while the other side is there; when it is not, there is nobody to tell.
@@ -217,7 +230,10 @@ impl State {
             let (digit, duration, is_end) = self.events.remove(0);
             let marker = if duration == 160 { 0x80 } else { 0 };
             // All packets of one key carry the time when it was pressed.
-            let pressed = timestamp.wrapping_sub(u32::from(duration) - 160);
+            if duration == 160 {
+                self.pressed = timestamp;
+            }
+            let pressed = self.pressed;
             let [high, low] = duration.to_be_bytes();
             let payload = vec![digit, if is_end { 0x80 | 10 } else { 10 }, high, low];
             return Some(Body { kind: marker | self.event, timestamp: pressed, payload });
@@ -298,5 +314,5 @@ pub(super) fn decode(packets: &[Packet]) -> Recording {
 const TICK: Duration = Duration::from_millis(20);
 /// The payload type that the probe's own offers give to telephone events.
 pub(super) const EVENT: u8 = 101;
-/// Each socket has one stream, so the same number serves all.
+/// Each socket begins with one stream, so the same number serves all.
 const SSRC: u32 = 0x0e2e_0e2e;

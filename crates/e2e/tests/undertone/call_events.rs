@@ -125,6 +125,10 @@ fn e_05_e_06_hold_and_retrieve_from_a_softphone() {
     assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE, SUPERVISOR_TONE]);
     assert_hears("supervisor", &heard[2], &[CUSTOMER_TONE, AGENT_TONE], &[SUPERVISOR_TONE]);
     assert_eq!(supervisor.received().iter().filter(|it| *it == "INVITE").count(), 1, "E-06: no new leg, no ring");
+    // Mix, then one voice alone, then mix: for the phone it is one stream.
+    let packets = supervisor.packets();
+    assert!(packets.windows(2).all(|it| it[1].ssrc == it[0].ssrc));
+    assert!(packets.windows(2).all(|it| it[1].sequence == it[0].sequence.wrapping_add(1)));
 }
 
 #[test]

@@ -50,3 +50,19 @@ fn two_hundred_calls_at_once() {
     let mut colleague = Probe::device(&server, "5002", Source::Silent);
     connect(&mut agent, &mut colleague, "5002");
 }
+
+#[test]
+fn calls_give_their_ports_back() {
+    // Room for two calls of three legs.
+    let scene = Scene::with(&Setup::new().media_ports(12), &["agent1", "super1"]);
+    let (mut agent, mut customer, mut supervisor) = (scene.agent(), scene.customer(), scene.supervisor());
+    scene.listen_in("super1", "5001", &serde_json::json!({}));
+    for round in 1..=25 {
+        connect(&mut customer, &mut agent, "5001");
+        supervisor.wait_calls(round);
+        supervisor.wait_established();
+        customer.hang_up();
+        agent.wait_ended();
+        supervisor.wait_ended();
+    }
+}

@@ -315,3 +315,19 @@ fn a_source_is_locked_to_its_address() {
     agent.wait_packets(agent.packets().len() + 30);
     assert!(!agent.packets().iter().any(|it| it.payload == packet[12..]), "an intruder is not heard");
 }
+
+#[test]
+fn a_new_stream_of_the_speaker_leaves_what_the_listener_gets_unbroken() {
+    let scene = Scene::new(&Setup::new());
+    let (mut agent, mut customer) = (scene.agent(), scene.customer());
+    connect(&mut customer, &mut agent, "5001");
+    agent.wait_packets(30);
+    customer.restart_stream();
+    let heard = listen(1.8, &mut [&mut agent]);
+    assert_hears("agent", &heard[0], &[CUSTOMER_TONE], &[AGENT_TONE]);
+    let packets = agent.packets();
+    assert!(packets.windows(2).all(|it| it[1].ssrc == it[0].ssrc), "one source");
+    assert!(packets.windows(2).all(|it| it[1].sequence == it[0].sequence.wrapping_add(1)), "no gap in the numbers");
+    let steps = packets.windows(2).map(|it| it[1].timestamp.wrapping_sub(it[0].timestamp));
+    assert!(steps.clone().all(|it| (160..16_000).contains(&it)), "no leap in time: {:?}", steps.max());
+}

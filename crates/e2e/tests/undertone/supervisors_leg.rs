@@ -207,3 +207,50 @@ fn v_11_a_desktop_that_is_gone_cuts_no_sound() {
     assert_eq!(it.scene.calls("super1").len(), 1, "the new desktop finds the call");
     assert!(it.scene.order("super1").is_some(), "and the order");
 }
+
+#[test]
+fn a_2_the_supervisors_keys_reach_nobody() {
+    let mut it = armed(&Setup::new(), &json!({}));
+    it.call();
+    it.supervisor.wait_established();
+    it.supervisor.wait_packets(10);
+    it.supervisor.press(5);
+    it.customer.press(6);
+    it.customer.wait_packets(it.customer.packets().len() + 40);
+    assert!(it.customer.keys().is_empty(), "the supervisor's key must not drive the customer's menu");
+    assert_eq!(it.agent.keys(), [6], "the customer's own key is relayed");
+}
+
+#[test]
+fn rtcp_names_each_leg_differently_and_never_the_supervisor() {
+    let mut it = armed(&Setup::new(), &json!({}));
+    it.call();
+    it.supervisor.wait_established();
+    let phones = [&it.customer, &it.agent, &it.supervisor];
+    let names: Vec<Vec<u8>> = phones
+        .iter()
+        .map(|phone| {
+            it.scene.until("a report with a name", |_| phone.reports().iter().any(|it| name(it).is_some()));
+            let reports = phone.reports();
+            let names: Vec<_> = reports.iter().filter_map(|it| name(it)).collect();
+            assert!(names.iter().all(|it| *it == names[0]), "one name all along: {names:?}");
+            names[0].clone()
+        })
+        .collect();
+    assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2], "{names:?}");
+}
+
+/// The one canonical name in a compound RTCP packet (RFC 3550 s6.5.1).
+fn name(compound: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = compound;
+    while let [first, kind, high, low, ..] = *rest {
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        if kind == 202 {
+            assert_eq!(first & 0x1f, 1, "one source and no contributor: {compound:?}");
+            assert_eq!(rest[8], 1, "a canonical name: {compound:?}");
+            return Some(rest[10..10 + usize::from(rest[9])].to_vec());
+        }
+        rest = rest.get(length..)?;
+    }
+    None
+}

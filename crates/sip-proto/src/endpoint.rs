@@ -237,6 +237,12 @@ impl Endpoint {
     }
 }
 
+fn encode(message: &Message) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1024);
+    message.write_to(&mut bytes);
+    bytes
+}
+
 fn reliability(transport: Transport) -> Reliability {
     match transport {
         Transport::Udp => Reliability::Unreliable,

@@ -4,7 +4,7 @@ use sipx_sip::{ClientTransaction, transaction::ClientState, validate_response};
 
 use super::{
     ACKS_MAX, ClientId, Endpoint, Flow, HeaderName, HeadersExt, MessageExt, Method, Output, Request, Response, Step,
-    Time, Timer, TransactionKey, TuEvent, reliability,
+    Time, Timer, TransactionKey, TuEvent, encode, reliability,
 };
 
 pub(super) struct Client {
@@ -14,6 +14,17 @@ pub(super) struct Client {
     /// The ACKs sent to 2xx responses, by the tag of the peer.
     acks: Vec<(String, Flow, Vec<u8>)>,
     cancel: Cancel,
+}
+
+impl Client {
+    /// The ACK that has been sent for a 2xx with this tag.
+    fn acknowledged(&self, response: &Response) -> Option<(Flow, Vec<u8>)> {
+        if self.acks.is_empty() || !response.status.is_success() {
+            return None;
+        }
+        let tag = response.to_tag()?;
+        self.acks.iter().find(|it| it.0 == tag).map(|it| (it.1, it.2.clone()))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,7 +120,7 @@ impl Endpoint {
             return;
         }
         // RFC 3261 s8.1.3.3: a second Via means that it was misdirected.
-        if response.texts(&HeaderName::Via).len() != 1 {
+        if response.headers.count(&HeaderName::Via) != 1 {
             return;
         }
         let Some(&id) = TransactionKey::from_response(&response).and_then(|it| self.client_keys.get(&it)) else {
@@ -135,18 +146,15 @@ impl Endpoint {
         for step in steps {
             let Some(client) = self.clients.get(&id) else { return };
             match step {
-                Step::Send(message) => out.push(Output::Transmit { to: client.to, bytes: message.to_bytes().to_vec() }),
+                Step::Send(message) => out.push(Output::Transmit { to: client.to, bytes: encode(&message) }),
                 Step::SetTimer { timer, after } => self.heap.note(now + after, Timer::Client(id, timer)),
                 Step::ToTu(_) if client.cancel == Cancel::Itself => {}
                 Step::ToTu(event) => match *event {
                     TuEvent::Response(response) => {
-                        let known = response.to_tag().and_then(|tag| client.acks.iter().find(|it| it.0 == tag));
-                        match known {
+                        match client.acknowledged(&response) {
                             // The peer did not see our ACK (RFC 3261 s13.2.2.4).
-                            Some((_, to, ack)) if response.status.is_success() => {
-                                out.push(Output::Transmit { to: *to, bytes: ack.clone() });
-                            }
-                            _ => out.push(Output::Response { id, response, from: from.unwrap_or(client.to) }),
+                            Some((to, bytes)) => out.push(Output::Transmit { to, bytes }),
+                            None => out.push(Output::Response { id, response, from: from.unwrap_or(client.to) }),
                         }
                     }
                     TuEvent::Timeout | TuEvent::TransportError => out.push(Output::Unanswered { id }),

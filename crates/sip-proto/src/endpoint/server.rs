@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sipx_sip::{ServerTransaction, validate_request};
+use sipx_sip::{ServerTransaction, transaction::ServerState, validate_request};
 
 use super::{
     Endpoint, Flow, HeaderName, MessageExt, Method, Output, Request, Response, ServerId, Step, Time, Timer,
-    TransactionKey, TuEvent, reliability, via,
+    TransactionKey, TuEvent, encode, reliability, via,
 };
 use crate::message::response_to;
 
@@ -16,6 +16,16 @@ pub(super) struct Server {
     from: Flow,
     reply_to: Flow,
     tag: String,
+    /// The request has a tag of its own in `To`.
+    is_tagged: bool,
+    merges: Option<MergeKey>,
+}
+
+impl Server {
+    /// The tag that responses add.
+    fn added_tag(&self) -> Option<String> {
+        (!self.is_tagged).then(|| self.tag.clone())
+    }
 }
 
 /// What an ACK to a 2xx is known by; its branch is its own (RFC 3261 s13.2.2.4).
@@ -37,16 +47,11 @@ impl Endpoint {
     /// Answers a request: provisional responses, then a final one. Late and second final responses do nothing.
     pub fn respond(&mut self, id: ServerId, mut response: Response, now: Time, out: &mut Vec<Output>) {
         let Some(server) = self.servers.get(&id) else { return };
-        let tag = server.tag.clone();
-        self.complete_response(&mut response, &tag);
-        let Some(server) = self.servers.get_mut(&id) else { return };
-        let is_open = matches!(
-            server.machine.state(),
-            sipx_sip::transaction::ServerState::Trying | sipx_sip::transaction::ServerState::Proceeding
-        );
-        if !is_open {
+        if !matches!(server.machine.state(), ServerState::Trying | ServerState::Proceeding) {
             return;
         }
+        self.complete_response(&mut response, server.added_tag().as_deref());
+        let Some(server) = self.servers.get_mut(&id) else { return };
         let accepts = server.machine.request().method == Method::Invite && response.status.is_success();
         let to = server.reply_to;
         let repeated = accepts.then(|| (ack_key(&response), response.encode()));
@@ -65,9 +70,8 @@ impl Endpoint {
     pub fn dismiss(&mut self, id: ServerId, mut response: Response, out: &mut Vec<Output>) {
         let Some(server) = self.servers.remove(&id) else { return };
         self.server_keys.remove(&server.key);
-        self.forget_merge(id, &server);
-        let tag = self.stateless_tag(server.machine.request());
-        self.complete_response(&mut response, &tag);
+        self.forget_merge(&server);
+        self.complete_response(&mut response, self.stateless_tag(server.machine.request()).as_deref());
         out.push(Output::Transmit { to: server.reply_to, bytes: response.encode() });
     }
 
@@ -103,14 +107,15 @@ impl Endpoint {
 
     pub(super) fn on_request(&mut self, mut request: Request, from: Flow, now: Time, out: &mut Vec<Output>) {
         let finding = validate_request(&request).into_iter().find(|it| !it.is_repairable());
-        let Some(reply_to) = via::complete(&mut request, from) else { return };
+        let Some(via) = request.via() else { return };
+        let Some(reply_to) = via::complete(&mut request, &via, from) else { return };
         if let Some(finding) = finding {
             if request.method != Method::Ack && request.headers.get(&HeaderName::From).is_some() {
                 self.refuse(&request, finding.status(), reply_to, out);
             }
             return;
         }
-        let Some(key) = TransactionKey::from_request(&request) else { return };
+        let Some(key) = via::key(&request, &via) else { return };
         if let Some(&id) = self.server_keys.get(&key) {
             let steps = self.servers.get_mut(&id).map(|it| it.machine.on_request(&request)).unwrap_or_default();
             return self.run_server(id, steps, now, out);
@@ -133,9 +138,10 @@ impl Endpoint {
     ) {
         let id = ServerId(self.new_id());
         let tag = self.token();
+        let is_tagged = request.to_tag().is_some();
         let (machine, steps) = ServerTransaction::new(request, reliability(from.transport), self.timers);
         self.server_keys.insert(key.clone(), id);
-        self.servers.insert(id, Server { machine, key, from, reply_to, tag });
+        self.servers.insert(id, Server { machine, key, from, reply_to, tag, is_tagged, merges: None });
         self.run_server(id, steps, now, out);
     }
 
@@ -144,7 +150,7 @@ impl Endpoint {
             let Some(server) = self.servers.get(&id) else { return };
             match step {
                 Step::Send(message) => {
-                    out.push(Output::Transmit { to: server.reply_to, bytes: message.to_bytes().to_vec() });
+                    out.push(Output::Transmit { to: server.reply_to, bytes: encode(&message) });
                 }
                 Step::SetTimer { timer, after } => self.heap.note(now + after, Timer::Server(id, timer)),
                 Step::ToTu(event) => match *event {
@@ -156,7 +162,7 @@ impl Endpoint {
                 Step::Terminated(_) => {
                     if let Some(server) = self.servers.remove(&id) {
                         self.server_keys.remove(&server.key);
-                        self.forget_merge(id, &server);
+                        self.forget_merge(&server);
                     }
                 }
                 _ => {}
@@ -219,18 +225,24 @@ impl Endpoint {
 
     /// Whether this INVITE has come before by another way. One that passed no proxy cannot have.
     fn is_merged(&mut self, id: ServerId, request: &Request) -> bool {
-        let Some(key) = merge_key(request) else { return false };
-        if request.texts(&HeaderName::Via).len() < 2 {
+        let passed_proxies = request.headers.count(&HeaderName::Via) > 1;
+        if request.method != Method::Invite || !passed_proxies || request.to_tag().is_some() {
             return false;
         }
-        *self.merges.entry(key).or_insert(id) != id
+        let (Some(tag), Some(cseq)) = (request.from_tag(), request.cseq()) else { return false };
+        let key = (request.call_id(), tag, cseq.sequence);
+        if *self.merges.entry(key.clone()).or_insert(id) != id {
+            return true;
+        }
+        if let Some(server) = self.servers.get_mut(&id) {
+            server.merges = Some(key);
+        }
+        false
     }
 
-    fn forget_merge(&mut self, id: ServerId, server: &Server) {
-        if let Some(key) = server.merge_key()
-            && self.merges.get(&key) == Some(&id)
-        {
-            self.merges.remove(&key);
+    fn forget_merge(&mut self, server: &Server) {
+        if let Some(key) = &server.merges {
+            self.merges.remove(key);
         }
     }
 
@@ -243,15 +255,4 @@ impl Endpoint {
 
 fn ack_key(response: &Response) -> Option<AckKey> {
     Some((response.call_id(), response.to_tag()?, response.cseq()?.sequence))
-}
-
-impl Server {
-    fn merge_key(&self) -> Option<MergeKey> {
-        merge_key(self.machine.request())
-    }
-}
-
-fn merge_key(request: &Request) -> Option<MergeKey> {
-    let is_new = request.method == Method::Invite && request.to_tag().is_none();
-    is_new.then(|| Some((request.call_id(), request.from_tag()?, request.cseq()?.sequence)))?
 }

@@ -45,23 +45,26 @@ impl Endpoint {
         if code == 503 {
             response.headers.add(HeaderName::RetryAfter, "5");
         }
-        self.complete_response(&mut response, &self.stateless_tag(request));
+        self.complete_response(&mut response, self.stateless_tag(request).as_deref());
         out.push(Output::Transmit { to, bytes: response.encode() });
     }
 
-    /// A tag that every repetition of a request gets again, though nothing is kept of it.
-    pub(super) fn stateless_tag(&self, request: &Request) -> String {
+    /// A tag for a request that has none, which every repetition gets again though nothing is kept of it.
+    pub(super) fn stateless_tag(&self, request: &Request) -> Option<String> {
+        if request.to_tag().is_some() {
+            return None;
+        }
         let mut hasher = DefaultHasher::new();
         (self.salt, request.call_id(), request.text(&HeaderName::Via)).hash(&mut hasher);
-        format!("{:016x}", hasher.finish())
+        Some(format!("{:016x}", hasher.finish()))
     }
 
     /// Answers 400 to a request that cannot be read as a whole, if those parts of it can that a response needs
     /// (RFC 3261 s8.2.6.2).
     pub(super) fn refuse_unreadable(&self, bytes: &[u8], from: Flow, out: &mut Vec<Output>) {
-        let Some(request) = salvage(bytes) else { return };
-        let mut request = request;
-        let Some(reply_to) = via::complete(&mut request, from) else { return };
+        let Some(mut request) = salvage(bytes) else { return };
+        let Some(via) = request.via() else { return };
+        let Some(reply_to) = via::complete(&mut request, &via, from) else { return };
         let answerable = request.method != Method::Ack
             && NEEDED.iter().all(|it| request.headers.get(it).is_some())
             && request.to_address().is_some()
@@ -120,10 +123,10 @@ impl Endpoint {
         self.config.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
-    /// Adds what every response of ours carries.
-    pub(super) fn complete_response(&self, response: &mut Response, tag: &str) {
+    /// Adds what every response of ours carries, and the tag that the request lacks.
+    pub(super) fn complete_response(&self, response: &mut Response, tag: Option<&str>) {
         if response.status.code() > 100
-            && response.to_tag().is_none()
+            && let Some(tag) = tag
             && let Some(to) = response.text(&HeaderName::To)
         {
             response.headers.put(HeaderName::To, format!("{to};tag={tag}"));

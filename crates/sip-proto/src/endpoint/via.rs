@@ -2,14 +2,32 @@
 
 use sipx_sip::headers::via::first_hop_end;
 
+use sipx_sip::TransactionKey;
+
 use crate::{
-    message::{Header, HeaderName, MessageExt, Request},
+    message::{Header, HeaderName, MessageExt, Method, Request, Via},
     transport::Flow,
 };
 
-/// Completes the topmost `Via` with what the socket saw and says where responses go. `None` if there is no usable `Via`.
-pub(super) fn complete(request: &mut Request, from: Flow) -> Option<Flow> {
-    let via = request.via()?;
+/// The transaction that a request belongs to (RFC 3261 s17.2.3), from its `Via` where that is enough.
+pub(super) fn key(request: &Request, via: &Via) -> Option<TransactionKey> {
+    if !via.has_rfc3261_branch() {
+        return TransactionKey::from_request(request);
+    }
+    let mut sent_by = via.host.to_string().to_ascii_lowercase();
+    if let Some(port) = via.port {
+        sent_by.push_str(&format!(":{port}"));
+    }
+    let method = if request.method == Method::Ack { &Method::Invite } else { &request.method };
+    Some(TransactionKey::Rfc3261 {
+        branch: via.branch()?.to_vec(),
+        sent_by: sent_by.into_bytes(),
+        method: method.as_bytes().to_vec(),
+    })
+}
+
+/// Completes the topmost `Via` with what the socket saw and says where responses go. `None` if it has none.
+pub(super) fn complete(request: &mut Request, via: &Via, from: Flow) -> Option<Flow> {
     let asked_port = via.rport().is_some();
     let port = if asked_port { from.remote.port() } else { via.port.unwrap_or(from.transport.default_port()) };
     let value = request.fields().value(&HeaderName::Via)?.into_owned();

@@ -1,5 +1,7 @@
 //! HTTP: REST and CometD on one port, wired to the driver.
 
+mod listener;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -17,6 +19,7 @@ use domain::{
 use rest::{Api, Backend, CommandError, Logins, Views};
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::listener::serve;
 use crate::driver::Ask;
 
 /// The way from HTTP to the driver.

@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     config::Config,
     driver::{Ask, Driver, Parts, Tiding},
-    http::{Door, Gateway, Push, router},
+    http::{Door, Gateway, Push, router, serve},
     provision,
 };
 
@@ -121,12 +121,7 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         server.provision(file, config, &known, &gateway)?;
     }
     let routes = router(gateway, views, logins, links, &cometd);
-    server.runtime.spawn(async move {
-        let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-        if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, "HTTP has ended");
-        }
-    });
+    server.runtime.spawn(serve(listener, routes));
     Ok(server)
 }
 

@@ -5,9 +5,14 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use clock::Time;
+use domain::{config::Trunk, event::Directory};
 use legs::{Input, Legs};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
@@ -145,6 +150,42 @@ fn open(listen: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(listen))?;
     UdpSocket::from_std(socket.into())
+}
+
+/// Replaces the host names of trunks by their addresses, one entry each, because the legs ask no resolver. Names that
+/// cannot be resolved now are left out. To be awaited before the directory is handed to [`Sip::handle`], not on its thread.
+pub async fn resolve(mut directory: Directory) -> Directory {
+    let mut trunks = Vec::with_capacity(directory.trunks.len());
+    for trunk in directory.trunks {
+        let (host, port) = match trunk.address.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            _ => (&*trunk.address, None),
+        };
+        if host.contains(':') || host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+            trunks.push(trunk);
+            continue;
+        }
+        match tokio::net::lookup_host((host, 0)).await {
+            Ok(found) => {
+                let mut addresses: Vec<_> = found.map(|it| it.ip()).collect();
+                addresses.dedup();
+                trunks.extend(addresses.into_iter().map(|ip| Trunk {
+                    address: port.map_or_else(|| ip.to_string(), |port| with_port(ip, port)),
+                    ..trunk.clone()
+                }));
+            }
+            Err(error) => tracing::warn!(trunk = trunk.name, %error, "the trunk's address cannot be resolved"),
+        }
+    }
+    directory.trunks = trunks;
+    directory
+}
+
+fn with_port(ip: IpAddr, port: &str) -> String {
+    match ip {
+        IpAddr::V4(ip) => format!("{ip}:{port}"),
+        IpAddr::V6(ip) => format!("[{ip}]:{port}"),
+    }
 }
 
 /// How long a leg may be silent before it is to be asked with [`Input::Silent`] (V-08).

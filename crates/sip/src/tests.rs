@@ -45,3 +45,19 @@ async fn options_is_answered_over_the_socket() {
     assert!(events.is_empty());
     assert_eq!(sip.counters(), Counters { received: 1, sent: 1, dropped: 0 });
 }
+
+#[tokio::test]
+async fn trunks_are_resolved_and_addresses_left_alone() {
+    let trunk = |address: &str| Trunk {
+        name: "carrier".into(),
+        address: address.into(),
+        transport: "udp".into(),
+        inbound: std::collections::BTreeMap::new(),
+    };
+    let trunks = ["10.0.0.1", "10.0.0.1:5080", "::1", "[::1]:5080", "nobody.invalid"].map(trunk).into();
+    let resolved = resolve(Directory { trunks, ..Directory::default() }).await;
+    let shown: Vec<_> = resolved.trunks.iter().map(|it| it.address.as_str()).collect();
+    assert_eq!(shown, ["10.0.0.1", "10.0.0.1:5080", "::1", "[::1]:5080"]);
+    let local = resolve(Directory { trunks: vec![trunk("localhost:5080")], ..Directory::default() }).await;
+    assert!(local.trunks.iter().any(|it| it.address == "127.0.0.1:5080" || it.address == "[::1]:5080"));
+}

@@ -41,7 +41,10 @@ impl Endpoint {
     /// Sends a request in a transaction of its own. `Via`, `Max-Forwards` (70 unless given), `User-Agent` and
     /// `Content-Length` are added. `None` where no more transactions fit, or a mandatory field is missing.
     pub fn send(&mut self, mut request: Request, to: Flow, now: Time, out: &mut Vec<Output>) -> Option<ClientId> {
-        if self.transactions() >= self.config.transactions_max {
+        // A dialog must be able to end even when peers have taken all the room there is.
+        let max = self.config.transactions_max;
+        let room = if request.to_tag().is_some() { max + max / 10 } else { max };
+        if self.transactions() >= room {
             return None;
         }
         self.complete_request(&mut request, to);

@@ -55,9 +55,11 @@ fn unsubscribing_and_disconnecting() {
     for transport in BOTH {
         let scene = Scene::with(&Setup::new(), &["agent1"]);
         let mut desk = Cometd::connect(&scene.server, "agent1", transport, &["/v2/me/devices"]);
+        let witness = Cometd::connect(&scene.server, "agent1", transport, &["/v2/me/devices"]);
         let mut rest = scene.server.rest("agent1");
         desk.unsubscribe("/v2/me/devices");
         rest.operate("/me/channels/voice", &json!({"operationName": "Ready"}));
+        witness.device("Ready", |it| it["userState"]["state"] == "Ready");
         desk.subscribe("/v2/me/devices");
         rest.operate("/me/channels/voice", &json!({"operationName": "NotReady"}));
         desk.device("NotReady", |it| it["userState"]["state"] == "NotReady");

@@ -205,18 +205,18 @@ fn r_19_another_target_while_listening_moves_the_leg_without_a_new_call() {
     let scene = Scene::with(&Setup::new().inbound("0800", "5001"), &["agent1", "agent2", "super1"]);
     let mut supervisor = scene.supervisor();
     let (mut first, mut customer) = (scene.agent(), scene.customer());
-    let mut second = Probe::device(&scene.server, "5002", Source::Tone(700));
-    let mut other = Probe::device(&scene.server, "5003", Source::Tone(2300));
+    let mut second = Probe::device(&scene.server, "5002", Source::Tone(623));
+    let mut other = Probe::device(&scene.server, "5003", Source::Tone(2311));
     connect(&mut customer, &mut first, "5001");
     connect(&mut other, &mut second, "5002");
     scene.listen_in("super1", "5001", &json!({}));
     supervisor.wait_established();
     let heard = listen(1.8, &mut [&mut supervisor]);
-    assert_hears("supervisor", &heard[0], &[CUSTOMER_TONE, AGENT_TONE], &[700, 2300, SUPERVISOR_TONE]);
+    assert_hears("supervisor", &heard[0], &[CUSTOMER_TONE, AGENT_TONE], &[623, 2311, SUPERVISOR_TONE]);
     scene.listen_in("super1", "5002", &json!({}));
     scene.until("the leg has moved", |it| it.order("super1").is_some_and(|it| it["phoneNumber"] == "5002"));
     let heard = listen(1.8, &mut [&mut supervisor]);
-    assert_hears("supervisor", &heard[0], &[700, 2300], &[CUSTOMER_TONE, AGENT_TONE, SUPERVISOR_TONE]);
+    assert_hears("supervisor", &heard[0], &[623, 2311], &[CUSTOMER_TONE, AGENT_TONE, SUPERVISOR_TONE]);
     assert_eq!(supervisor.received().iter().filter(|it| *it == "INVITE").count(), 1, "{:?}", supervisor.received());
     assert_eq!((first.end_status(), customer.end_status()), (None, None), "the first call goes on");
 }

@@ -164,16 +164,25 @@ impl Engine {
 
     /// Moves the supervisor's leg to another call: no hang-up, no ring, no second INVITE.
     fn repoint(&mut self, old: SessionId, order: &Order, call: CallId, target: LegId, now: Time) {
-        let Some((leg, state)) = self.sessions.get(&old).map(|it| (it.leg, it.state)) else { return };
+        let Some((leg, state, held)) = self.sessions.get(&old).map(|it| (it.leg, it.state, it.held)) else { return };
         self.session_gives_up_leg(old, now);
         let state = match state {
             State::Active | State::Leaving => State::Answered,
             state => state,
         };
-        self.begin(order, call, target, leg, state, now);
+        let session = self.begin(order, call, target, leg, state, now);
+        self.supervisor_holds(session, held);
     }
 
-    fn begin(&mut self, order: &Order, call: CallId, target_leg: LegId, leg: LegId, state: State, now: Time) {
+    fn begin(
+        &mut self,
+        order: &Order,
+        call: CallId,
+        target_leg: LegId,
+        leg: LegId,
+        state: State,
+        now: Time,
+    ) -> SessionId {
         let session = Session {
             id: SessionId(self.draw()),
             order: order.id,
@@ -206,6 +215,7 @@ impl Engine {
         self.sessions.insert(id, session);
         self.outbox.calls.insert(call);
         self.store(vec![Record::SessionBegun(id), entry], Pending::Session(id));
+        id
     }
 }
 

@@ -336,6 +336,27 @@ fn r_19_while_the_supervisors_phone_still_rings() {
     );
 }
 
+/// Found by the simulator: a leg on hold stays on hold when it moves.
+#[test]
+fn r_19_a_leg_on_hold_moves_on_hold() {
+    check(
+        "
+         0s | 0151 dials 5001      | call 5001
+         1s | 5001 answers         | answer 0151
+         2s | 0152 dials 5002      | call 5002
+         3s | 5002 answers         | answer 0152
+         4s | 5005 listens to 5001 | offer 5005, ok
+         5s | 5005 answers         |
+         6s | 5005 holds           |
+         7s | 5005 listens to 5002 | ok
+         7s | hears 5005           |
+         7s | calls 5005           | Inbound Held with 5002 0152 muted
+         8s | 5005 retrieves       |
+         8s | hears 5005           | 0152 5002
+    ",
+    );
+}
+
 #[test]
 fn r_20_a_second_supervisor_is_refused() {
     check(

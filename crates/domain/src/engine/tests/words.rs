@@ -1,7 +1,7 @@
 //! The words of the scripts: how a line is read and how what came of it is said.
 
 use super::world::{World, cast};
-use crate::{command::*, config::*, event::*, ids::*, leg::*, record::Audit, view::*};
+use crate::{command::*, config::*, engine::Counts, event::*, ids::*, leg::*, record::Audit, view::*};
 
 pub(super) fn user_name(number: &str) -> &'static str {
     match number {
@@ -37,7 +37,7 @@ impl World {
             ["media", "works"] => self.set_media(true),
             ["audit"] => vec![self.audit()],
             ["disk", "orders"] => vec![self.disk.orders().len().to_string()],
-            ["rest"] => vec![self.engine.what_is_left()],
+            ["rest"] => vec![what_is_left(self.engine.counts())],
             ["hears", name] => vec![self.hears(name)],
             ["told", number] => vec![self.told(number)],
             ["shows", number] => vec![device(self.device(number), self)],
@@ -134,6 +134,12 @@ impl World {
             Notice::Failed(refusal) => format!("failed {:?}", refusal.kind),
         }
     }
+}
+
+/// What lives and should not, when no call is going on.
+fn what_is_left(counts: Counts) -> String {
+    let counts = Counts { orders: 0, ..counts };
+    if counts == Counts::default() { String::new() } else { format!("{counts:?}") }
 }
 
 fn leg_event(words: &[&str]) -> Option<LegEvent> {

@@ -10,7 +10,7 @@ use clock::{Clock, Time};
 use domain::{
     command::{Command, Refusal, Reply},
     engine::Engine,
-    event::{Action, Event, Outcome},
+    event::{Action, Directory, Event, Outcome},
     ids::{LegId, RequestId, Ticket},
     leg::{Cause, LegAction, LegOrder},
     record::Record,
@@ -36,6 +36,8 @@ pub(crate) enum Tiding {
     Stored(Ticket, Outcome),
     /// From a media worker.
     Media(media::Event),
+    /// The directory of this number with the addresses of trunks that it has by name.
+    Resolved(u64, Directory),
 }
 
 /// Everything that the driver drives.
@@ -49,6 +51,10 @@ pub(crate) struct Driver {
     push: Push,
     asks: mpsc::Receiver<Ask>,
     tidings: mpsc::UnboundedReceiver<Tiding>,
+    /// For answers to questions that the driver itself asks.
+    answers: mpsc::UnboundedSender<Tiding>,
+    /// How many directories there have been.
+    directories: u64,
     leases: Leases,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Reply, Refusal>>>,
     last_request: u64,
@@ -70,12 +76,14 @@ pub(crate) struct Parts {
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// Not bounded by itself: every tiding answers an order of the driver's own, or comes once in half a minute.
     pub(crate) tidings: mpsc::UnboundedReceiver<Tiding>,
+    /// The way in to `tidings`.
+    pub(crate) answers: mpsc::UnboundedSender<Tiding>,
 }
 
 impl Driver {
     /// Begins with what storage held.
     pub(crate) fn new(parts: Parts, saved: domain::event::Saved) -> Self {
-        let Parts { clock, engine, sip, media, storage, views, push, asks, tidings } = parts;
+        let Parts { clock, engine, sip, media, storage, views, push, asks, tidings, answers } = parts;
         let leases = Leases { ports: media.ports().clone(), waiting: BTreeMap::new() };
         let mut driver = Self {
             clock,
@@ -87,6 +95,8 @@ impl Driver {
             push,
             asks,
             tidings,
+            answers,
+            directories: 0,
             leases,
             waiting: BTreeMap::new(),
             last_request: 0,
@@ -124,7 +134,7 @@ impl Driver {
                         break;
                     }
                 }
-                Some(tiding) = self.tidings.recv() => self.tiding(&tiding),
+                Some(tiding) = self.tidings.recv() => self.tiding(tiding),
                 () = tokio::time::sleep(sleep) => {}
             }
             self.timeouts();
@@ -179,9 +189,14 @@ impl Driver {
         }
     }
 
-    fn tiding(&mut self, tiding: &Tiding) {
+    fn tiding(&mut self, tiding: Tiding) {
         let now = self.clock.now();
-        match *tiding {
+        match tiding {
+            // An older one than the directory in force says nothing any more.
+            Tiding::Resolved(number, directory) if number == self.directories => {
+                self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
+            }
+            Tiding::Resolved(..) => {}
             Tiding::Stored(ticket, outcome) => self.tell(Event::Stored { ticket, outcome }, now),
             Tiding::Media(media::Event::Applied { call, version }) => self.tell(Event::Applied { call, version }, now),
             Tiding::Media(media::Event::Silent { leg, since_ms }) => {
@@ -247,10 +262,19 @@ impl Driver {
                     drop(answer.send(result));
                 }
             }
-            Action::Directory(directory) => {
-                self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
-            }
+            Action::Directory(directory) => self.directory(directory, now),
         }
+    }
+
+    /// Devices count at once, and trunks known by address; those known by name when their addresses are found.
+    fn directory(&mut self, directory: Directory, now: Time) {
+        self.directories += 1;
+        if directory.trunks.iter().any(sip::is_named) {
+            let (number, directory, tidings) = (self.directories, directory.clone(), self.answers.clone());
+            // An error means that the driver has ended.
+            tokio::spawn(async move { drop(tidings.send(Tiding::Resolved(number, sip::resolve(directory).await))) });
+        }
+        self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
     }
 
     fn store(&mut self, ticket: Ticket, records: Vec<Record>, now: Time) {

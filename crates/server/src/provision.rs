@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
     str::FromStr,
 };
@@ -201,15 +202,25 @@ struct TrunkAddress(String);
 impl<'de> Deserialize<'de> for TrunkAddress {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = String::deserialize(input)?;
-        let host =
-            text.rsplit_once(':').map_or(Some(text.as_str()), |(host, port)| port.parse::<u16>().ok().map(|_| host));
-        let is_address = |it: &str| it.parse::<std::net::IpAddr>().is_ok();
-        if host.is_some_and(is_address) || text.parse::<std::net::SocketAddr>().is_ok() || is_address(&text) {
+        let good = text.parse::<IpAddr>().is_ok()
+            || text.parse::<SocketAddr>().is_ok()
+            || is_host(&text)
+            || text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok());
+        if good {
             return Ok(Self(text));
         }
-        let wrong = format!("\"{text}\" is not an IP address with or without a port, such as \"127.0.0.1:5080\"");
+        let wrong = format!("\"{text}\" is not a host with or without a port, such as \"127.0.0.1:5080\"");
         Err(serde::de::Error::custom(wrong))
     }
+}
+
+/// A host name, or an IPv4 address; digits and dots alone that are none are a mistake in one.
+fn is_host(text: &str) -> bool {
+    let numeric = text.chars().all(|it| it.is_ascii_digit() || it == '.');
+    let label = |it: &str| !it.is_empty() && !it.starts_with('-') && !it.ends_with('-');
+    let named =
+        text.split('.').all(label) && text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | '-'));
+    if numeric { text.parse::<Ipv4Addr>().is_ok() } else { named }
 }
 
 /// A password could not be turned into a hash.

@@ -98,7 +98,10 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
     let http = listener.local_addr().map_err(|it| StartError::Listen(listen, it))?;
 
     let (asks, asks_in) = mpsc::channel(ASKS);
-    let deliver = move |event| drop(tidings.send(Tiding::Media(event)));
+    let deliver = {
+        let tidings = tidings.clone();
+        move |event| drop(tidings.send(Tiding::Media(event)))
+    };
     let media = media(config, deliver)?;
     let signalling = signalling()?;
     let sip = {
@@ -108,8 +111,18 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
     let sip_at = sip.local_addr().map_err(|it| StartError::Listen(config.sip.udp, it))?;
     let engine = Engine::new(config.supervision.settings(), small_chance()?);
     let push = Push::new(cometd.handle(), links.clone());
-    let parts =
-        Parts { clock, engine, sip, media, storage, views: views.clone(), push, asks: asks_in, tidings: tidings_in };
+    let parts = Parts {
+        clock,
+        engine,
+        sip,
+        media,
+        storage,
+        views: views.clone(),
+        push,
+        asks: asks_in,
+        tidings: tidings_in,
+        answers: tidings,
+    };
     let driver = std::thread::Builder::new()
         .name("driver".into())
         .spawn(move || signalling.block_on(Driver::new(parts, saved).run()))

@@ -153,18 +153,15 @@ fn open(listen: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 /// Replaces the host names of trunks by their addresses, one entry each, because the legs ask no resolver. Names that
-/// cannot be resolved now are left out. To be awaited before the directory is handed to [`Sip::handle`], not on its thread.
+/// cannot be resolved now are left out. Not to be awaited on the thread of [`Sip`].
 pub async fn resolve(mut directory: Directory) -> Directory {
     let mut trunks = Vec::with_capacity(directory.trunks.len());
     for trunk in directory.trunks {
-        let (host, port) = match trunk.address.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            _ => (&*trunk.address, None),
-        };
-        if host.contains(':') || host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+        if !is_named(&trunk) {
             trunks.push(trunk);
             continue;
         }
+        let (host, port) = host_and_port(&trunk);
         match tokio::net::lookup_host((host, 0)).await {
             Ok(found) => {
                 let mut addresses: Vec<_> = found.map(|it| it.ip()).collect();
@@ -179,6 +176,20 @@ pub async fn resolve(mut directory: Directory) -> Directory {
     }
     directory.trunks = trunks;
     directory
+}
+
+/// Whether a trunk's address is a host name, which [`resolve`] must turn into addresses.
+#[must_use]
+pub fn is_named(trunk: &Trunk) -> bool {
+    let (host, _) = host_and_port(trunk);
+    !host.contains(':') && !host.starts_with('[') && host.parse::<IpAddr>().is_err()
+}
+
+fn host_and_port(trunk: &Trunk) -> (&str, Option<&str>) {
+    match trunk.address.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') => (host, Some(port)),
+        _ => (&trunk.address, None),
+    }
 }
 
 fn with_port(ip: IpAddr, port: &str) -> String {

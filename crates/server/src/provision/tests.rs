@@ -91,5 +91,11 @@ fn a_mistake_names_file_and_line_and_what_would_be_right() {
         mistake("[[users]]\nuser_name = \"a\"\npassword = \"p\"\nroles = [\"ROLE_KING\"]\n")
             .contains("ROLE_SUPERVISOR")
     );
-    assert!(mistake("[[trunks]]\nname = \"t\"\naddress = \"carrier.example:5060\"\n").contains("127.0.0.1:5080"));
+    for address in ["127.0.0.256", "carrier.example:sip", "-x-", "a b", ":5060", ""] {
+        let text = format!("[[trunks]]\nname = \"t\"\naddress = \"{address}\"\n");
+        assert!(mistake(&text).contains("127.0.0.1:5080"), "{address}");
+    }
+    for address in ["10.0.0.1", "10.0.0.1:5080", "carrier.example", "carrier.example:5060", "::1", "[::1]:5060"] {
+        file(&format!("[[trunks]]\nname = \"t\"\naddress = \"{address}\"\n")).unwrap();
+    }
 }

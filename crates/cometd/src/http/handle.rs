@@ -46,7 +46,7 @@ pub(super) struct Urgent {
     ended: Mutex<Ended>,
     is_shut_down: AtomicBool,
     wake: Notify,
-    stats: [AtomicU64; 6],
+    stats: [AtomicU64; 7],
 }
 
 /// Whose sessions have to end because an order for them found no room.
@@ -99,9 +99,9 @@ impl Handle {
     /// The figures as they stood a moment ago.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let [sessions, sockets, held_polls, delivered, unread, lost] =
+        let [sessions, sockets, held_polls, delivered, unread, lost, doubtful] =
             self.shared.stats.each_ref().map(|it| it.load(Ordering::Relaxed));
-        Stats { sessions, sockets, held_polls, delivered, unread, lost }
+        Stats { sessions, sockets, held_polls, delivered, unread, lost, doubtful }
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
@@ -137,8 +137,9 @@ impl Urgent {
     }
 
     pub(super) fn show(&self, counts: Counts) {
-        let Counts { sessions, sockets, held_polls, delivered, unread, lost } = counts;
-        for (shown, count) in self.stats.iter().zip([sessions, sockets, held_polls, delivered, unread, lost]) {
+        let Counts { sessions, sockets, held_polls, delivered, unread, lost, doubtful } = counts;
+        for (shown, count) in self.stats.iter().zip([sessions, sockets, held_polls, delivered, unread, lost, doubtful])
+        {
             shown.store(count, Ordering::Relaxed);
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::channel;
+use super::{channel, ext};
 use crate::Settings;
 
 /// The random name of a session, which its client repeats in every message.
@@ -74,6 +74,8 @@ pub struct Message {
     pub(super) id: Option<Box<RawValue>>,
     /// `None` also for a text that cannot be one of ours: the session is unknown either way.
     pub(super) client: Option<ClientId>,
+    /// The question for our time, if this is a meta message that asks it.
+    pub(super) sync: Option<ext::Sync>,
     pub(super) body: Body,
 }
 
@@ -82,9 +84,11 @@ pub(super) enum Body {
     Handshake {
         is_version_supported: bool,
         types: Vec<ConnectionType>,
+        wants_acks: bool,
     },
     Connect {
         wait: Option<Duration>,
+        ack: Option<u64>,
     },
     Subscribe(Subscription, Permission),
     Unsubscribe(Subscription),
@@ -145,9 +149,11 @@ impl Message {
 
 impl From<Wire<'_>> for Message {
     fn from(wire: Wire<'_>) -> Self {
+        let is_meta = wire.channel.starts_with("/meta/");
+        let asked = wire.ext.filter(|_| is_meta).map(ext::Asked::read).unwrap_or_default();
         let body = match wire.channel.as_ref() {
-            "/meta/handshake" => wire.handshake(),
-            "/meta/connect" => wire.connect(),
+            "/meta/handshake" => wire.handshake(asked.wants_acks),
+            "/meta/connect" => wire.connect(asked.ack),
             "/meta/subscribe" => wire.subscription().map_or_else(Body::Malformed, |it| {
                 if it.channels.iter().any(|it| it.starts_with("/meta/")) {
                     return Body::Malformed("Meta channels cannot be subscribed to");
@@ -156,7 +162,7 @@ impl From<Wire<'_>> for Message {
             }),
             "/meta/unsubscribe" => wire.subscription().map_or_else(Body::Malformed, Body::Unsubscribe),
             "/meta/disconnect" => Body::Disconnect,
-            it if it.starts_with("/meta/") => Body::UnknownMeta,
+            _ if is_meta => Body::UnknownMeta,
             _ => Body::Publish,
         };
         let id = wire.id.filter(|it| it.get().len() <= MAX_ID_BYTES && !it.get().starts_with(['{', '[']));
@@ -164,12 +170,13 @@ impl From<Wire<'_>> for Message {
             id: id.map(ToOwned::to_owned),
             client: wire.client_id.as_deref().and_then(ClientId::read),
             channel: wire.channel.into(),
+            sync: asked.sync,
             body,
         }
     }
 }
 
-/// The fields that this server knows; others, such as `ext` and `data`, are skipped without being built.
+/// The fields that this server knows; others, such as `data`, are skipped without being built.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
@@ -184,6 +191,8 @@ struct Wire<'a> {
     #[serde(borrow)]
     subscription: Option<&'a RawValue>,
     advice: Option<WireAdvice>,
+    #[serde(borrow)]
+    ext: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -192,19 +201,19 @@ struct WireAdvice {
 }
 
 impl Wire<'_> {
-    fn handshake(&self) -> Body {
+    fn handshake(&self, wants_acks: bool) -> Body {
         let types = self.supported_connection_types.iter().flatten().filter_map(|it| connection_type(it)).collect();
         let is_version_supported = self.version.as_deref().is_none_or(|it| it == "1" || it.starts_with("1."));
-        Body::Handshake { is_version_supported, types }
+        Body::Handshake { is_version_supported, types, wants_acks }
     }
 
     /// The connection type is only checked: how a client is answered follows from how it asked.
-    fn connect(&self) -> Body {
+    fn connect(&self, ack: Option<u64>) -> Body {
         if self.connection_type.as_deref().is_some_and(|it| connection_type(it).is_none()) {
             return Body::Malformed("Unsupported connection type");
         }
         let wait = self.advice.as_ref().and_then(|it| it.timeout);
-        Body::Connect { wait: wait.map(|ms| Duration::from_millis(ms.clamp(0.0, MAX_WAIT_MS) as u64)) }
+        Body::Connect { wait: wait.map(|ms| Duration::from_millis(ms.clamp(0.0, MAX_WAIT_MS) as u64)), ack }
     }
 
     fn subscription(&self) -> Result<Subscription, &'static str> {

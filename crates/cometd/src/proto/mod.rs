@@ -16,9 +16,11 @@ use rand_chacha::{
 use crate::Settings;
 
 mod channel;
+mod ext;
 mod message;
 mod polls;
 mod principal;
+mod queue;
 mod reply;
 mod session;
 mod sockets;
@@ -28,9 +30,10 @@ mod tests;
 pub use message::{BadRequest, ClientId, Message, Permission};
 pub use principal::{Identity, Principal};
 
+use ext::Ack;
 use message::{Body, ConnectionType};
 use reply::{Advice, Array, Reply};
-use session::{CONNECT, Link, Session, Socket};
+use session::{CONNECT, Held, Link, Session, Socket};
 
 /// One HTTP request that waits for its answer. Numbered by whoever feeds the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -154,6 +157,8 @@ pub struct Counts {
     pub unread: u64,
     /// Sessions ended because messages were lost before they could be queued, ever.
     pub lost: u64,
+    /// Sessions ended because messages may have been lost with a connection, ever.
+    pub doubtful: u64,
 }
 
 /// All sessions of a server.
@@ -194,6 +199,15 @@ enum Why {
     Shutdown,
     /// Another session of the principal needs the room.
     Evicted,
+    /// The client may have missed messages that cannot be sent again.
+    Doubt,
+}
+
+/// What a handshake asks for.
+struct Terms<'a> {
+    is_version_supported: bool,
+    types: &'a [ConnectionType],
+    wants_acks: bool,
 }
 
 /// Where a message came from.
@@ -269,23 +283,24 @@ impl Machine {
 
     /// Answers one message. `None` where the answer follows later.
     fn reply(&mut self, from: &Identity, message: &Message, via: Via<'_>, before: &mut Array) -> Option<String> {
-        if let Body::Handshake { is_version_supported, types } = &message.body {
-            return Some(self.handshake(from, message, *is_version_supported, types, via));
+        if let Body::Handshake { is_version_supported, types, wants_acks } = &message.body {
+            let terms = Terms { is_version_supported: *is_version_supported, types, wants_acks: *wants_acks };
+            return Some(self.handshake(from, message, &terms, via));
         }
         let known = message.client.filter(|it| self.belongs_to(*it, &from.principal));
         let Some(client) = known else {
             let advice = Advice::handshake(Duration::ZERO);
-            return Some(Reply::to(message).error(UNKNOWN_CLIENT).advice(advice).text());
+            return Some(Reply::to(message, self.now).error(UNKNOWN_CLIENT).advice(advice).text());
         };
         match &message.body {
-            Body::Connect { wait } => return self.connect(client, message, *wait, via, before),
+            Body::Connect { wait, ack } => return self.connect(client, message, *wait, *ack, via, before),
             Body::Disconnect => self.disconnect(client, via),
             Body::Subscribe(wanted, permission) => {
                 let outcome = match permission {
                     Permission::Granted => self.subscribe(client, &wanted.channels),
                     Permission::Refused => Err("403::This client may not subscribe to that"),
                 };
-                let reply = Reply::to(message).client(client).subscription(&wanted.raw);
+                let reply = Reply::to(message, self.now).client(client).subscription(&wanted.raw);
                 return Some(match outcome {
                     Ok(()) => reply.text(),
                     Err(why) => reply.error(why).text(),
@@ -295,27 +310,22 @@ impl Machine {
                 if let Some(session) = self.sessions.get_mut(&client) {
                     session.subscriptions.retain(|it| !wanted.channels.contains(it));
                 }
-                return Some(Reply::to(message).client(client).subscription(&wanted.raw).text());
+                return Some(Reply::to(message, self.now).client(client).subscription(&wanted.raw).text());
             }
-            Body::Publish => return Some(Reply::to(message).error("403::Clients may not publish here").text()),
-            Body::UnknownMeta => return Some(Reply::to(message).error("404::Unknown meta channel").text()),
-            Body::Malformed(why) => return Some(Reply::to(message).error(&format!("400::{why}")).text()),
+            Body::Publish => {
+                return Some(Reply::to(message, self.now).error("403::Clients may not publish here").text());
+            }
+            Body::UnknownMeta => return Some(Reply::to(message, self.now).error("404::Unknown meta channel").text()),
+            Body::Malformed(why) => return Some(Reply::to(message, self.now).error(&format!("400::{why}")).text()),
             Body::Handshake { .. } => {}
         }
-        Some(Reply::to(message).client(client).text())
+        Some(Reply::to(message, self.now).client(client).text())
     }
 
-    fn handshake(
-        &mut self,
-        from: &Identity,
-        message: &Message,
-        is_version_supported: bool,
-        wanted: &[ConnectionType],
-        via: Via<'_>,
-    ) -> String {
-        let types: Vec<_> = self.types.iter().copied().filter(|it| wanted.contains(it)).collect();
-        let reply = Reply::to(message);
-        if !is_version_supported {
+    fn handshake(&mut self, from: &Identity, message: &Message, wanted: &Terms<'_>, via: Via<'_>) -> String {
+        let types: Vec<_> = self.types.iter().copied().filter(|it| wanted.types.contains(it)).collect();
+        let reply = Reply::to(message, self.now);
+        if !wanted.is_version_supported {
             return reply.terms(&self.types).error("400::Unsupported version").advice(Advice::none()).text();
         }
         if types.is_empty() {
@@ -326,17 +336,18 @@ impl Machine {
             let advice = Advice::handshake(FULL_INTERVAL);
             return reply.terms(&types).error("503::Too many sessions").advice(advice).text();
         }
-        let client = self.open(from.principal.clone());
+        let client = self.open(from.principal.clone(), wanted.wants_acks);
         if let Via::Socket(socket) = via {
-            self.attach(client, socket);
+            self.attach(client, socket, None);
         }
-        reply.terms(&types).client(client).advice(Advice::retry(&self.settings)).text()
+        let ack = wanted.wants_acks.then_some(Ack::Agreed(true));
+        reply.terms(&types).client(client).ack(ack).advice(Advice::retry(&self.settings)).text()
     }
 
-    fn open(&mut self, principal: Principal) -> ClientId {
+    fn open(&mut self, principal: Principal, has_acks: bool) -> ClientId {
         let client = ClientId(u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64()));
         self.by_principal.entry(principal.clone()).or_default().insert(client);
-        self.sessions.insert(client, Session::new(client, principal, self.now));
+        self.sessions.insert(client, Session::new(client, principal, has_acks, self.now));
         self.schedule(client);
         client
     }
@@ -365,16 +376,31 @@ impl Machine {
         client: ClientId,
         message: &Message,
         wait: Option<Duration>,
+        ack: Option<u64>,
         via: Via<'_>,
         before: &mut Array,
     ) -> Option<String> {
+        let session = self.sessions.get(&client)?;
+        // Held up on its way and overtaken by a later one of the same client. Zero is what a reloaded page says.
+        let is_stale = ack.is_some_and(|it| it > 0 && session.has_acks && session.queue.has_passed(it));
+        if is_stale {
+            return Some(Reply::to(message, self.now).client(client).error(REPLACED).advice(Advice::none()).text());
+        }
+        let (on, is_alone) = match via {
+            Via::Socket(socket) => (Some(socket), true),
+            Via::Request { is_alone, .. } => (None, is_alone),
+        };
+        if session.is_in_doubt(on, wait.is_some_and(|it| it.is_zero())) {
+            self.counts.doubtful += 1;
+            self.end(client, Why::Doubt);
+            let advice = Advice::handshake(Duration::ZERO);
+            return Some(Reply::to(message, self.now).error(UNKNOWN_CLIENT).advice(advice).text());
+        }
         let wait = wait.unwrap_or(self.settings.timeout).min(self.settings.timeout);
+        let held = Held::new(message, self.now, if is_alone { wait } else { Duration::ZERO });
         match via {
-            Via::Socket(socket) => self.connect_on_socket(client, message, wait, socket),
-            Via::Request { id, is_alone, browser } => {
-                let wait = if is_alone { wait } else { Duration::ZERO };
-                self.connect_by_poll(client, message, wait, id, browser, before)
-            }
+            Via::Socket(socket) => self.connect_on_socket(client, held, ack, socket),
+            Via::Request { id, browser, .. } => self.connect_by_poll(client, held, ack, id, browser, before),
         }
     }
 
@@ -394,7 +420,7 @@ impl Machine {
             Link::None => {}
             Link::Poll(poll) => {
                 let reply = session.dismissed(poll.held.id.as_deref());
-                self.answer(poll.request, &[], &reply);
+                self.answer(poll.request, &reply);
             }
             Link::Socket(socket, held) => {
                 if let Some(held) = held {
@@ -452,7 +478,7 @@ impl Machine {
     fn flush(&mut self, id: ClientId) {
         let Some(session) = self.sessions.get(&id) else { return };
         match session.link {
-            _ if session.queue.is_empty() => {}
+            _ if !session.queue.is_waiting() => {}
             Link::None => {}
             Link::Poll(_) => self.answer_poll(id),
             Link::Socket(socket, _) => self.pump(socket),
@@ -487,7 +513,7 @@ impl Machine {
         let gone = |id| Reply::on(CONNECT, id).error(UNKNOWN_CLIENT).advice(Advice::handshake(interval)).text();
         match session.link {
             Link::None => {}
-            Link::Poll(poll) => self.answer(poll.request, &[], &gone(poll.held.id.as_deref())),
+            Link::Poll(poll) => self.answer(poll.request, &gone(poll.held.id.as_deref())),
             Link::Socket(socket, held) => {
                 if let Some(held) = held {
                     self.reply_on(socket, gone(held.id.as_deref()));
@@ -496,7 +522,7 @@ impl Machine {
                 match why {
                     Why::Unread => self.close(socket, POLICY, "Messages were not read in time; handshake again"),
                     Why::Expired => self.close(socket, NORMAL, "The session expired; handshake again"),
-                    Why::Host(_) | Why::Shutdown | Why::Evicted => self.pump(socket),
+                    Why::Host(_) | Why::Shutdown | Why::Evicted | Why::Doubt => self.pump(socket),
                 }
             }
         }
@@ -515,8 +541,8 @@ impl Machine {
                 self.by_principal.remove(&session.principal);
             }
         }
-        if let Some(request) = session.answered {
-            self.polls.remove(&request);
+        if let Some(answered) = session.answered {
+            self.polls.remove(&answered.request);
         }
         if let Link::Poll(poll) = &session.link {
             self.polls.remove(&poll.request);
@@ -566,15 +592,15 @@ impl Machine {
         session.deadline = due;
     }
 
-    fn answer(&mut self, id: RequestId, messages: &[Arc<str>], reply: &str) {
+    fn answer(&mut self, id: RequestId, reply: &str) {
         let mut body = Array::default();
-        messages.iter().for_each(|it| body.push(it));
         body.push(reply);
         self.outputs.push(Output::Answer { id, body: body.finish() });
     }
 }
 
 const UNKNOWN_CLIENT: &str = "402::Unknown client";
+const REPLACED: &str = "408::Replaced by a newer connect";
 
 /// When to try again where there was no room, or where the server goes away.
 const FULL_INTERVAL: Duration = Duration::from_secs(1);

@@ -1,11 +1,10 @@
 //! Long-polling: requests, polls that are held, and how many of one browser's may be.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{mem, sync::Arc};
 
 use super::{
     Array, ClientId, Identity, Machine, Message, Output, RequestId, Via,
-    reply::{Advice, Reply},
-    session::{Held, Link, Poll, Session},
+    session::{Answered, Held, Link, Poll},
 };
 
 impl Machine {
@@ -29,57 +28,55 @@ impl Machine {
     pub(super) fn connect_by_poll(
         &mut self,
         client: ClientId,
-        message: &Message,
-        wait: Duration,
+        held: Held,
+        ack: Option<u64>,
         request: RequestId,
         browser: Option<&str>,
         before: &mut Array,
     ) -> Option<String> {
         self.detach(client);
-        self.confirm(client);
-        let is_crowded = !wait.is_zero() && self.is_crowded(browser);
+        self.come_back(client, ack);
+        let may_wait = held.until > self.now;
+        let is_crowded = may_wait && self.is_crowded(browser);
         let session = self.sessions.get_mut(&client)?;
         session.seen = self.now;
         session.interval = self.settings.interval;
-        let messages = session.queue.take();
-        let reply = if !messages.is_empty() || wait.is_zero() {
-            session.connected(message.id.as_deref(), &self.settings)
+        let reply = if session.queue.is_waiting() {
+            session.queue.hand_on(|it| before.push(it));
+            session.answered = Some(Answered { request, may_wait });
+            self.polls.insert(request, client);
+            session.connected(&held, &self.settings, self.now)
         } else if is_crowded {
             session.interval = self.settings.multiple_clients_interval;
-            session.owes_advice = true;
-            Reply::to(message).client(client).advice(Advice::multiple_clients(&self.settings)).text()
-        } else {
-            self.hold(client, message, wait, request, browser);
+            session.crowded(&held, &self.settings, self.now)
+        } else if may_wait {
+            self.hold(client, held, request, browser);
             return None;
+        } else {
+            session.connected(&held, &self.settings, self.now)
         };
-        messages.iter().for_each(|it| before.push(it));
-        if !messages.is_empty() {
-            session.unconfirmed = messages;
-            session.answered = Some(request);
-            self.polls.insert(request, client);
-        }
         self.schedule(client);
         Some(reply)
     }
 
     /// Answers a held poll with all that waits.
     pub(super) fn answer_poll(&mut self, client: ClientId) {
-        let Some(poll) = self.take_poll(client) else { return };
+        let Some(Poll { request, held, .. }) = self.take_poll(client) else { return };
         let Some(session) = self.sessions.get_mut(&client) else { return };
-        let messages = session.queue.take();
-        let reply = session.connected(poll.held.id.as_deref(), &self.settings);
-        session.answered = Some(poll.request);
-        session.unconfirmed.clone_from(&messages);
-        self.polls.insert(poll.request, client);
+        let mut body = Array::default();
+        session.queue.hand_on(|it| body.push(it));
+        body.push(&session.connected(&held, &self.settings, self.now));
+        session.answered = Some(Answered { request, may_wait: true });
+        self.polls.insert(request, client);
         self.schedule(client);
-        self.answer(poll.request, &messages, &reply);
+        self.outputs.push(Output::Answer { id: request, body: body.finish() });
     }
 
     /// The client hung up: a held poll is held no more, and messages that were to leave with its answer wait again.
     pub(super) fn gone(&mut self, request: RequestId) {
         let Some(client) = self.polls.remove(&request) else { return };
         let Some(session) = self.sessions.get_mut(&client) else { return };
-        if session.answered == Some(request) {
+        if session.answered.is_some_and(|it| it.request == request) {
             session.take_back();
             self.flush(client);
         } else {
@@ -93,12 +90,11 @@ impl Machine {
         if let Some(poll) = self.take_poll(client) {
             let Some(session) = self.sessions.get_mut(&client) else { return };
             let reply = session.replaced(poll.held.id.as_deref());
-            self.answer(poll.request, &[], &reply);
+            self.answer(poll.request, &reply);
             return;
         }
         let Some(session) = self.sessions.get_mut(&client) else { return };
         if let Link::Socket(socket, held) = mem::replace(&mut session.link, Link::None) {
-            session.take_back();
             session.idle_since = self.now;
             let reply = held.map(|it| session.replaced(it.id.as_deref()));
             if let Some(reply) = reply {
@@ -110,9 +106,9 @@ impl Machine {
         }
     }
 
-    /// The client is back, so it has what it was sent.
-    pub(super) fn confirm(&mut self, client: ClientId) {
-        let answered = self.sessions.get_mut(&client).and_then(Session::confirm);
+    /// The client is back, on a new way.
+    pub(super) fn come_back(&mut self, client: ClientId, ack: Option<u64>) {
+        let answered = self.sessions.get_mut(&client).and_then(|it| it.come_back(ack));
         if let Some(request) = answered {
             self.polls.remove(&request);
         }
@@ -133,7 +129,7 @@ impl Machine {
         held.is_some_and(|it| *it >= self.settings.max_polls_per_browser)
     }
 
-    fn hold(&mut self, client: ClientId, message: &Message, wait: Duration, request: RequestId, browser: Option<&str>) {
+    fn hold(&mut self, client: ClientId, held: Held, request: RequestId, browser: Option<&str>) {
         let browser: Option<Arc<str>> = browser.map(Arc::from);
         if let Some(browser) = browser.clone() {
             *self.held_by_browser.entry(browser).or_default() += 1;
@@ -141,7 +137,6 @@ impl Machine {
         self.polls.insert(request, client);
         self.counts.held_polls += 1;
         if let Some(session) = self.sessions.get_mut(&client) {
-            let held = Held { id: message.id.clone(), until: self.now + wait };
             session.link = Link::Poll(Poll { request, held, browser });
         }
         self.schedule(client);

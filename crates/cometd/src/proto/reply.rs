@@ -2,10 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use clock::Time;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::message::{ClientId, ConnectionType, Message};
+use super::{
+    ext::{Ack, Ext, Synced},
+    message::{ClientId, ConnectionType, Message},
+};
 use crate::Settings;
 
 /// A reply to one message.
@@ -30,12 +34,14 @@ pub(super) struct Reply<'a> {
     minimum_version: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     supported_connection_types: Option<&'a [ConnectionType]>,
+    #[serde(skip_serializing_if = "Ext::is_empty")]
+    ext: Ext,
 }
 
 impl<'a> Reply<'a> {
-    /// A success.
-    pub(super) fn to(message: &'a Message) -> Self {
-        Self::on(&message.channel, message.id.as_deref())
+    /// A success, at once.
+    pub(super) fn to(message: &'a Message, now: Time) -> Self {
+        Self::on(&message.channel, message.id.as_deref()).synced(message.sync.map(|it| it.answer(now, now)))
     }
 
     /// A success, to a message of which only the id was kept.
@@ -51,6 +57,7 @@ impl<'a> Reply<'a> {
             version: None,
             minimum_version: None,
             supported_connection_types: None,
+            ext: Ext::default(),
         }
     }
 
@@ -69,6 +76,14 @@ impl<'a> Reply<'a> {
 
     pub(super) fn subscription(self, raw: &'a RawValue) -> Self {
         Self { subscription: Some(raw), ..self }
+    }
+
+    pub(super) fn ack(self, ack: Option<Ack>) -> Self {
+        Self { ext: Ext { ack, ..self.ext }, ..self }
+    }
+
+    pub(super) fn synced(self, timesync: Option<Synced>) -> Self {
+        Self { ext: Ext { timesync, ..self.ext }, ..self }
     }
 
     /// What a handshake negotiates (Bayeux 1.0, section 4.1.2).

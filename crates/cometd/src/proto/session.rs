@@ -1,19 +1,16 @@
 //! What the machine remembers of one session, of one WebSocket, and of a poll that is held.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    mem,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use clock::Time;
 use serde_json::value::RawValue;
 
 use super::{
-    Identity, Principal, RequestId, SocketId,
-    message::ClientId,
-    reply::{Advice, Reply},
+    Identity, Principal, REPLACED, RequestId, SocketId,
+    ext::{Ack, Sync},
+    message::{ClientId, Message},
+    queue::Queue,
+    reply::{Advice, Array, Reply},
 };
 use crate::Settings;
 
@@ -23,11 +20,14 @@ pub(super) struct Session {
     pub(super) principal: Principal,
     pub(super) subscriptions: BTreeSet<Box<str>>,
     pub(super) queue: Queue,
-    /// What was handed on last and may yet turn out not to have left: the answer to a poll until the client's next
-    /// connect, a frame until it is written. (Acknowledgements by the client would be kept here.)
-    pub(super) unconfirmed: Vec<Arc<str>>,
-    /// The poll that was answered with `unconfirmed`.
-    pub(super) answered: Option<RequestId>,
+    /// Whether the client says what arrived. Its messages then leave with replies to connects only, on a WebSocket too.
+    pub(super) has_acks: bool,
+    /// The poll that was answered last, if the client has not been back since.
+    pub(super) answered: Option<Answered>,
+    /// The number of the last message handed on before the last reply to a connect.
+    sent_before_reply: u64,
+    /// The number up to which messages need no more care, as far as can be known.
+    settled: u64,
     pub(super) link: Link,
     /// When the client last connected, or shook hands.
     pub(super) seen: Time,
@@ -53,26 +53,44 @@ pub(super) enum Link {
     Socket(SocketId, Option<Held>),
 }
 
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) request: RequestId,
+    /// Whether it was one that may be held. What asks for an answer at once may do so always, or after a failure.
+    pub(super) may_wait: bool,
+}
+
 pub(super) struct Poll {
     pub(super) request: RequestId,
     pub(super) held: Held,
     pub(super) browser: Option<Arc<str>>,
 }
 
+/// What is to be known of a connect when it is answered.
 pub(super) struct Held {
     pub(super) id: Option<Box<RawValue>>,
+    sync: Option<Sync>,
+    since: Time,
     pub(super) until: Time,
 }
 
+impl Held {
+    pub(super) fn new(message: &Message, now: Time, wait: Duration) -> Self {
+        Self { id: message.id.clone(), sync: message.sync, since: now, until: now + wait }
+    }
+}
+
 impl Session {
-    pub(super) fn new(id: ClientId, principal: Principal, now: Time) -> Self {
+    pub(super) fn new(id: ClientId, principal: Principal, has_acks: bool, now: Time) -> Self {
         Self {
             id,
             principal,
             subscriptions: BTreeSet::new(),
             queue: Queue::default(),
-            unconfirmed: Vec::new(),
+            has_acks,
             answered: None,
+            sent_before_reply: 0,
+            settled: 0,
             link: Link::None,
             seen: now,
             idle_since: now,
@@ -95,17 +113,31 @@ impl Session {
         }
     }
 
-    /// The reply to a connect that went well.
-    pub(super) fn connected(&mut self, id: Option<&RawValue>, settings: &Settings) -> String {
+    /// The reply to a connect that went well; it follows the messages that leave with it.
+    pub(super) fn connected(&mut self, held: &Held, settings: &Settings, now: Time) -> String {
+        self.sent_before_reply = self.queue.last_handed_on();
         let advice = mem::take(&mut self.owes_advice).then(|| Advice::retry(settings));
-        Reply::on(CONNECT, id).client(self.id).advice(advice).text()
+        self.reply(held, now).advice(advice).text()
+    }
+
+    /// The reply to a connect that is not held because others are.
+    pub(super) fn crowded(&mut self, held: &Held, settings: &Settings, now: Time) -> String {
+        self.sent_before_reply = self.queue.last_handed_on();
+        self.owes_advice = true;
+        self.reply(held, now).advice(Advice::multiple_clients(settings)).text()
+    }
+
+    fn reply<'a>(&self, held: &'a Held, now: Time) -> Reply<'a> {
+        let ack = self.has_acks.then(|| Ack::UpTo(self.queue.last_handed_on()));
+        let synced = held.sync.map(|it| it.answer(held.since, now));
+        Reply::on(CONNECT, held.id.as_deref()).client(self.id).ack(ack).synced(synced)
     }
 
     /// The reply to a connect that gives way to a newer one. A client that sees it has lost its session to another copy
     /// of itself; were it told to retry, the two would chase each other.
     pub(super) fn replaced(&mut self, id: Option<&RawValue>) -> String {
         self.owes_advice = true;
-        Reply::on(CONNECT, id).client(self.id).error("408::Replaced by a newer connect").advice(Advice::none()).text()
+        Reply::on(CONNECT, id).client(self.id).error(REPLACED).advice(Advice::none()).text()
     }
 
     /// The reply to a connect that was held when the client disconnected.
@@ -113,53 +145,64 @@ impl Session {
         Reply::on(CONNECT, id).client(self.id).advice(Advice::none()).text()
     }
 
-    /// What was handed on has arrived, as far as can be known. The poll that carried it, if it was one, is returned.
-    pub(super) fn confirm(&mut self) -> Option<RequestId> {
-        self.unconfirmed.clear();
-        self.answered.take()
+    /// Whether messages may be lost for ever, now that the client connects, on a WebSocket or not, and wants an answer
+    /// at once or not. With acknowledgements none are.
+    ///
+    /// What was written to a WebSocket has arrived once a connect follows there on the reply to an earlier one. What
+    /// left with the answer to a poll has arrived as far as can be known, unless the client asks for an answer at once
+    /// where it did not before: that is how clients go on after a connect failed.
+    pub(super) fn is_in_doubt(&self, on: Option<SocketId>, is_urgent: bool) -> bool {
+        if self.has_acks {
+            return false;
+        }
+        match (self.answered, &self.link) {
+            (Some(answered), _) => answered.may_wait && is_urgent && self.queue.is_handed_on(),
+            (None, Link::Socket(here, _)) if on == Some(*here) => false,
+            (None, _) => self.queue.last_handed_on() > self.settled,
+        }
+    }
+
+    /// The client is back on a new way. What it says has arrived, or without acknowledgements all that was handed on,
+    /// is done with; the rest is sent again. The poll that was answered last, if it was one, is returned.
+    pub(super) fn come_back(&mut self, ack: Option<u64>) -> Option<RequestId> {
+        match ack.filter(|_| self.has_acks) {
+            Some(number) => {
+                self.queue.acknowledge(number);
+                self.queue.take_back();
+            }
+            None => self.queue.confirm(),
+        }
+        self.settled = self.queue.last_handed_on();
+        self.answered.take().map(|it| it.request)
+    }
+
+    /// The client connects where it did before, where nothing is lost without all being lost.
+    pub(super) fn stay(&mut self, ack: Option<u64>) {
+        match ack {
+            Some(number) if self.has_acks => self.queue.acknowledge(number),
+            _ if self.has_acks => self.queue.confirm(),
+            _ => self.settled = self.sent_before_reply,
+        }
     }
 
     /// What was handed on did not leave: it waits again, before everything else.
     pub(super) fn take_back(&mut self) {
-        self.queue.put_back(mem::take(&mut self.unconfirmed));
+        self.queue.take_back();
         self.answered = None;
     }
-}
 
-/// Messages on their way to one session.
-#[derive(Default)]
-pub(super) struct Queue {
-    messages: VecDeque<Arc<str>>,
-    bytes: usize,
-}
-
-impl Queue {
-    /// Whether `more` may join. A queue without messages takes one of any length.
-    pub(super) fn has_room(&self, more: &str, settings: &Settings) -> bool {
-        self.messages.is_empty()
-            || (self.messages.len() < settings.max_queued_messages
-                && self.bytes + more.len() <= settings.max_queued_bytes)
-    }
-
-    pub(super) fn push(&mut self, message: Arc<str>) {
-        self.bytes += message.len();
-        self.messages.push_back(message);
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
-    pub(super) fn take(&mut self) -> Vec<Arc<str>> {
-        self.bytes = 0;
-        mem::take(&mut self.messages).into()
-    }
-
-    fn put_back(&mut self, messages: Vec<Arc<str>>) {
-        for message in messages.into_iter().rev() {
-            self.bytes += message.len();
-            self.messages.push_front(message);
+    /// Puts into a frame what may leave now: messages, or with acknowledgements a held connect with its messages.
+    /// Whether a connect was answered.
+    pub(super) fn fill(&mut self, frame: &mut Array, settings: &Settings, now: Time) -> bool {
+        if !self.has_acks {
+            self.queue.hand_on(|it| frame.push(it));
+            return false;
         }
+        let Link::Socket(_, held) = &mut self.link else { return false };
+        let Some(held) = held.take_if(|it| self.queue.is_waiting() || it.until <= now) else { return false };
+        self.queue.hand_on(|it| frame.push(it));
+        frame.push(&self.connected(&held, settings, now));
+        true
     }
 }
 

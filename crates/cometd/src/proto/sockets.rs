@@ -1,6 +1,6 @@
 //! WebSockets: one frame under way at a time, replies and messages as they come.
 
-use std::{mem, time::Duration};
+use std::mem;
 
 use super::{
     Array, ClientId, Due, GOING_AWAY, Identity, Link, Machine, Message, Output, POLICY, SocketId, Via,
@@ -42,32 +42,35 @@ impl Machine {
     pub(super) fn connect_on_socket(
         &mut self,
         client: ClientId,
-        message: &Message,
-        wait: Duration,
+        held: Held,
+        ack: Option<u64>,
         socket: SocketId,
     ) -> Option<String> {
-        self.attach(client, socket);
+        self.attach(client, socket, ack);
         let session = self.sessions.get_mut(&client)?;
         session.seen = self.now;
         session.interval = self.settings.interval;
-        let reply = wait.is_zero().then(|| session.connected(message.id.as_deref(), &self.settings));
-        if reply.is_none() {
-            session.link = Link::Socket(socket, Some(Held { id: message.id.clone(), until: self.now + wait }));
+        // With acknowledgements the reply may have messages to take along; it leaves with the frame.
+        let is_due = held.until <= self.now && !session.has_acks;
+        let reply = is_due.then(|| session.connected(&held, &self.settings, self.now));
+        if !is_due {
+            session.link = Link::Socket(socket, Some(held));
         }
         self.schedule(client);
         reply
     }
 
     /// From now on this WebSocket carries this session, and no other. A connect still held anywhere is answered.
-    pub(super) fn attach(&mut self, client: ClientId, id: SocketId) {
+    pub(super) fn attach(&mut self, client: ClientId, id: SocketId, ack: Option<u64>) {
         let here = self.sockets.get(&id).and_then(|it| it.session);
         if here == Some(client) {
             let Some(session) = self.sessions.get_mut(&client) else { return };
-            if let Link::Socket(_, held) = &mut session.link
-                && let Some(held) = held.take()
-            {
-                let reply = session.replaced(held.id.as_deref());
-                self.reply_on(id, reply);
+            match &mut session.link {
+                Link::Socket(_, held @ Some(_)) => {
+                    let reply = held.take().map(|it| session.replaced(it.id.as_deref()));
+                    reply.into_iter().for_each(|it| self.reply_on(id, it));
+                }
+                _ => session.stay(ack),
             }
             return;
         }
@@ -75,7 +78,7 @@ impl Machine {
             self.detach(other);
         }
         self.detach(client);
-        self.confirm(client);
+        self.come_back(client, ack);
         let (Some(socket), Some(session)) = (self.sockets.get_mut(&id), self.sessions.get_mut(&client)) else { return };
         socket.session = Some(client);
         session.link = Link::Socket(id, None);
@@ -101,7 +104,7 @@ impl Machine {
         if let Link::Socket(_, held) = &mut session.link
             && let Some(held) = held.take()
         {
-            let reply = session.connected(held.id.as_deref(), &self.settings);
+            let reply = session.connected(&held, &self.settings, self.now);
             self.reply_on(socket, reply);
         }
         self.schedule(client);
@@ -119,21 +122,23 @@ impl Machine {
         let Some(socket) = self.sockets.get_mut(&id).filter(|it| !it.is_busy) else { return };
         let mut frame = Array::default();
         mem::take(&mut socket.replies).iter().for_each(|it| frame.push(it));
-        if let Some(session) = socket.session.and_then(|it| self.sessions.get_mut(&it)) {
-            session.unconfirmed = session.queue.take();
-            session.unconfirmed.iter().for_each(|it| frame.push(it));
-        }
+        let client = socket.session;
+        let session = client.and_then(|it| self.sessions.get_mut(&it));
+        let has_answered = session.is_some_and(|it| it.fill(&mut frame, &self.settings, self.now));
         if !frame.is_empty() {
             socket.is_busy = true;
             self.outputs.push(Output::Send { id, frame: frame.finish() });
+        }
+        if let Some(client) = client.filter(|_| has_answered) {
+            self.schedule(client);
         }
     }
 
     pub(super) fn written(&mut self, id: SocketId) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.is_busy = false;
-        if let Some(client) = socket.session {
-            self.confirm(client);
+        if let Some(session) = socket.session.and_then(|it| self.sessions.get_mut(&it)).filter(|it| !it.has_acks) {
+            session.queue.confirm();
         }
         self.pump(id);
     }
@@ -153,9 +158,14 @@ impl Machine {
         }
     }
 
+    /// A frame that is under way may still arrive before the close, so without acknowledgements it is not sent again.
     pub(super) fn close(&mut self, id: SocketId, code: u16, reason: &'static str) {
-        if self.sockets.contains_key(&id) {
-            self.pump(id);
+        self.pump(id);
+        if let Some(socket) = self.sockets.get(&id) {
+            let session = socket.session.and_then(|it| self.sessions.get_mut(&it));
+            if let Some(session) = session.filter(|it| !it.has_acks) {
+                session.queue.confirm();
+            }
             self.socket_closed(id);
             self.outputs.push(Output::Close { id, code, reason });
         }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use super::{Audience, Ending, Event, Identity, Machine, Message, Output, Principal, Publication, RequestId, SocketId};
 use crate::Settings;
 
+mod acks;
+mod doubt;
 mod limits;
 mod polling;
 mod random;
@@ -24,7 +26,8 @@ fn check(script: &str) {
 /// - `r1 gone`, `w1 opens ada`, `w1: connect A`, `w1 written`, `w1 closed`
 /// - `publish ada /x=1 + bob /y=2`, with `all` for everybody; `lost ada`, `revoke ada`, `shutdown`, `tick`
 ///
-/// A session is named by the handshake that opens it (`handshake A`). Outputs are separated by `;`. Whatever was due
+/// A session is named by the handshake that opens it (`handshake A`). A `#` at the end asks for acknowledgements, and
+/// `#3` acknowledges; replies show the same. Outputs are separated by `;`. Whatever was due
 /// before an event happens, and is shown, with it.
 fn check_with(settings: Settings, script: &str) {
     let mut world = World { machine: Machine::new(settings.clone(), [3; 32]), settings, names: BTreeMap::new() };
@@ -98,6 +101,15 @@ impl World {
     }
 
     fn message(&self, text: &str) -> Value {
+        let mut message = self.plain_message(text);
+        if let Some((_, ack)) = text.split_once('#') {
+            message["ext"] = json!({"ack": ack.parse::<i64>().map_or(json!(true), |it| json!(it))});
+        }
+        message
+    }
+
+    fn plain_message(&self, text: &str) -> Value {
+        let text = text.split('#').next().unwrap().trim_end();
         let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
         let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
         let client = self.names.get(name).map_or("0123", String::as_str);
@@ -145,6 +157,11 @@ impl World {
         }
         let error = error_code(message);
         let mut shown = format!("{kind} {}", error.unwrap_or("ok"));
+        match &message["ext"]["ack"] {
+            Value::Null => {}
+            Value::Bool(true) => shown.push_str(" #"),
+            number => write!(shown, " #{number}").unwrap(),
+        }
         if let Some(advice) = message.get("advice") {
             let crowded = if advice["multiple-clients"] == json!(true) { " crowded" } else { "" };
             write!(shown, " ({} {}{crowded})", advice["reconnect"].as_str().unwrap(), advice["interval"]).unwrap();
@@ -250,7 +267,7 @@ fn replies_repeat_the_id_and_the_subscription_as_they_came() {
 fn client_ids_follow_from_the_seed_and_differ() {
     let ids = |seed: u8| {
         let mut machine = Machine::new(Settings::default(), [seed; 32]);
-        (0..3).map(|_| machine.open("ada".into()).to_string()).collect::<Vec<_>>()
+        (0..3).map(|_| machine.open("ada".into(), false).to_string()).collect::<Vec<_>>()
     };
     assert_eq!(ids(1), ids(1));
     assert_ne!(ids(1), ids(2));

@@ -172,7 +172,7 @@ fn counts_follow_what_is_open() {
     use clock::Time;
 
     let mut machine = super::Machine::new(Settings::default(), [0; 32]);
-    let client = machine.open("ada".into());
+    let client = machine.open("ada".into(), false);
     let text = format!(r#"{{"channel":"/meta/connect","clientId":"{client}"}}"#);
     let messages = Message::read_all(text.as_bytes(), &Settings::default()).unwrap();
     let from = Identity { principal: "ada".into(), browser: Some("b".to_owned()) };

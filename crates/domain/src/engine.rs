@@ -61,6 +61,8 @@ pub struct Engine {
     pending: BTreeMap<Ticket, Pending>,
     /// Commands that wait for an earlier one on the same object.
     queued: BTreeMap<Lock, VecDeque<(RequestId, Command)>>,
+    /// Orders written down by themselves while a command about them was being written: once it is, it is written again.
+    overtaken: BTreeSet<OrderId>,
     /// Records that could not be written, to be tried again.
     unwritten: VecDeque<Vec<Record>>,
     outbox: Outbox,
@@ -131,6 +133,7 @@ impl Engine {
             timers: BTreeSet::new(),
             pending: BTreeMap::new(),
             queued: BTreeMap::new(),
+            overtaken: BTreeSet::new(),
             unwritten: VecDeque::new(),
             outbox: Outbox::default(),
         }

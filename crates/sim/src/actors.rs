@@ -60,7 +60,7 @@ pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
         46..=53 => Deed::Holds(pick(&everybody(), chance)),
         54..=61 => Deed::Retrieves(pick(&everybody(), chance)),
         62..=84 => {
-            let calls = if chance.next_u32() % 3 == 0 { Calls::Next } else { Calls::All };
+            let calls = if chance.next_u32().is_multiple_of(3) { Calls::Next } else { Calls::All };
             Deed::Asks(supervisor, Wish::Listen(pick(&AGENTS, chance), calls))
         }
         85..=89 => Deed::Asks(supervisor, Wish::Cancel),
@@ -69,7 +69,7 @@ pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
         93..=95 => Deed::Asks(pick(&seats(), chance), Wish::LogIn),
         96 => Deed::Asks(pick(&AGENTS, chance), Wish::Ready),
         97..=98 => Deed::Crashes(pick(&everybody(), chance)),
-        99 if chance.next_u32() % 4 == 0 => Deed::Restart,
+        99 if chance.next_u32().is_multiple_of(4) => Deed::Restart,
         _ => Deed::Nothing,
     }
 }

@@ -1,6 +1,6 @@
 //! A virtual world: the engine, the legs and seeded phones exchanging SIP over a bad network, on one virtual clock.
 //!
-//! A seed decides everything that happens. At every step the hearing matrix is held against [`model`], which knows
+//! A seed decides everything that happens. At every step the hearing matrix is held against `model`, which knows
 //! nothing of the engine: it watches the wire and says who may hear whom.
 
 mod actors;
@@ -15,6 +15,7 @@ mod tests;
 
 use std::fmt;
 
+pub use server::Sabotage;
 pub use world::Story;
 
 /// What went wrong in the world of a seed.

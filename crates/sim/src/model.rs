@@ -31,6 +31,8 @@ struct Dialog {
     early: bool,
     holds: bool,
     over: bool,
+    /// The phone's tag, once the dialog is answered: a second phone that answers the same INVITE is another dialog.
+    tag: String,
     /// The CSeq of the INVITE that began it.
     invite: u32,
     /// What later INVITEs ask for, until they are answered.
@@ -155,12 +157,13 @@ impl Model {
             180..=199 if seen.has_body => (dialog.early, dialog.changed) = (true, now),
             200..=299 if !dialog.answered && !dialog.over => {
                 (dialog.answered, dialog.holds, dialog.changed) = (true, seen.holds, now);
+                dialog.tag.clone_from(&seen.tags[1]);
                 (self.calls, self.sessions) = match dialog.listens {
                     Some(_) => (self.calls, self.sessions + 1),
                     None => (self.calls + 1, self.sessions),
                 };
             }
-            300.. if !dialog.answered => self.ends(&seen.call_id, now),
+            300.. if !dialog.answered => self.ends(seen, now),
             _ => {}
         }
     }
@@ -178,7 +181,7 @@ impl Model {
     fn answer_went(&mut self, seen: &Seen, code: u16, now: Time) {
         // A BYE that overtakes the answer which it is to end is refused with 481, and changes nothing.
         if seen.method == "BYE" && code == 200 {
-            return self.ends(&seen.call_id, now);
+            return self.ends(seen, now);
         }
         let Some(dialog) = self.dialogs.get_mut(&seen.call_id).filter(|_| seen.method == "INVITE") else { return };
         if seen.cseq != dialog.invite || !dialog.by_phone {
@@ -188,8 +191,11 @@ impl Model {
             return;
         }
         match code {
-            200..=299 if !dialog.answered && !dialog.over => (dialog.answered, dialog.changed) = (true, now),
-            300.. if !dialog.answered => self.ends(&seen.call_id, now),
+            200..=299 if !dialog.answered && !dialog.over => {
+                (dialog.answered, dialog.changed) = (true, now);
+                dialog.tag.clone_from(&seen.tags[0]);
+            }
+            300.. if !dialog.answered => self.ends(seen, now),
             _ => {}
         }
     }
@@ -212,14 +218,17 @@ impl Model {
                 };
                 self.dialogs.insert(seen.call_id.clone(), dialog);
             }
-            "BYE" | "CANCEL" => self.ends(&seen.call_id, now),
+            "BYE" | "CANCEL" => self.ends(seen, now),
             _ => {}
         }
         Ok(())
     }
 
-    fn ends(&mut self, id: &str, now: Time) {
-        let Some(dialog) = self.dialogs.get_mut(id).filter(|it| !it.over) else { return };
+    fn ends(&mut self, seen: &Seen, now: Time) {
+        let Some(dialog) = self.dialogs.get_mut(&seen.call_id).filter(|it| !it.over) else { return };
+        if dialog.answered && !seen.tags.contains(&dialog.tag) {
+            return;
+        }
         (dialog.over, dialog.changed) = (true, now);
         // An order for one call has had it once its supervisor has heard it.
         let heard = dialog.listens.is_some() && dialog.answered && dialog.audited;

@@ -46,6 +46,40 @@ enum Late {
     Applied { call: CallId, version: u64 },
 }
 
+/// A fault put in on purpose, to see that it is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// Whoever hears two parties, as a supervisor does, is heard by both.
+    HeardSupervisor,
+    /// Whoever hears two parties hears nobody.
+    DeafSupervisor,
+    /// Hearing that has been given is never taken away.
+    NoEnd,
+}
+
+type Matrix = BTreeMap<LegId, BTreeSet<LegId>>;
+
+impl Sabotage {
+    fn spoil(self, before: Option<&Matrix>, mut hears: Matrix) -> Matrix {
+        let listeners: Vec<LegId> = hears.iter().filter(|(_, row)| row.len() > 1).map(|(leg, _)| *leg).collect();
+        match self {
+            Self::HeardSupervisor => {
+                let talking = hears.iter_mut().filter(|(_, row)| row.len() == 1);
+                talking.for_each(|(_, row)| row.extend(&listeners));
+            }
+            Self::DeafSupervisor => {
+                listeners.iter().for_each(|leg| drop(hears.insert(*leg, BTreeSet::new())));
+            }
+            Self::NoEnd => {
+                for (leg, row) in before.into_iter().flatten() {
+                    hears.entry(*leg).or_default().extend(row);
+                }
+            }
+        }
+        hears
+    }
+}
+
 /// How storage behaves.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StorageWeather {
@@ -62,12 +96,13 @@ pub(crate) struct Server {
     pub(crate) storage: StorageWeather,
     late: BTreeMap<(Time, u64), Late>,
     lated: u64,
-    matrices: BTreeMap<CallId, BTreeMap<LegId, BTreeSet<LegId>>>,
+    matrices: BTreeMap<CallId, Matrix>,
     /// Legs that have a port, with their codec once it is settled.
     media: BTreeMap<LegId, Option<Codec>>,
     pub(crate) devices: BTreeMap<String, DeviceView>,
     pub(crate) users: BTreeMap<String, UserView>,
     pub(crate) cells: u64,
+    pub(crate) sabotage: Option<Sabotage>,
     pub(crate) log: Vec<String>,
 }
 
@@ -131,6 +166,7 @@ impl Server {
             devices: BTreeMap::new(),
             users: BTreeMap::new(),
             cells: 0,
+            sabotage: None,
             log: Vec::new(),
         }
     }
@@ -203,7 +239,7 @@ impl Server {
                 Work::Legs(input) => self.legs_do(input, &mut work, world)?,
                 Work::Engine(event) => {
                     // Networks and adapters repeat themselves; what is said twice must count once.
-                    let twice = !matches!(event, Event::Timeout) && world.chance.next_u32() % 50 == 0;
+                    let twice = !matches!(event, Event::Timeout) && world.chance.next_u32().is_multiple_of(50);
                     if world.tells {
                         self.log.push(format!("{event:?}"));
                     }
@@ -256,7 +292,7 @@ impl Server {
                     }
                     work.push_back(Work::Engine(Event::Leg(leg, event)));
                 }
-                Output::Media(order) => self.media_do(order),
+                Output::Media(order) => self.media_do(&order),
                 Output::Registered(number) => work.push_back(Work::Engine(Event::Registered(number))),
                 Output::Unregistered(number) => work.push_back(Work::Engine(Event::Unregistered(number))),
                 Output::SaveRegistration(it) => self.disk.register(it),
@@ -268,8 +304,8 @@ impl Server {
         Ok(())
     }
 
-    fn media_do(&mut self, order: MediaOrder) {
-        match order {
+    fn media_do(&mut self, order: &MediaOrder) {
+        match *order {
             MediaOrder::Open { leg, .. } => {
                 self.media.insert(leg, None);
             }
@@ -289,6 +325,7 @@ impl Server {
         match action {
             Action::Leg(it) => work.push_back(Work::Legs(Owned::Order(it))),
             Action::Matrix { call, version, hears } => {
+                let hears = self.sabotage.map_or(hears.clone(), |it| it.spoil(self.matrices.get(&call), hears));
                 self.matrices.insert(call, hears);
                 let at = world.now + Duration::from_millis(u64::from(1 + world.chance.next_u32() % 40));
                 self.later(at, Late::Applied { call, version });

@@ -21,7 +21,7 @@ use crate::{
     actors::{self, Deed, OUTSIDE, Wish},
     model::Model,
     network::{Network, Packet, Weather, phone_address, server_address, trunk_address},
-    server::{DOMAIN, Outside, Server, StorageWeather, Told},
+    server::{DOMAIN, Outside, Sabotage, Server, StorageWeather, Told},
 };
 
 /// A world and what happens in it.
@@ -47,20 +47,20 @@ impl Story {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut chance = ChaCha8Rng::seed_from_u64(seed);
-        let fair = chance.next_u32() % 4 == 0;
+        let fair = chance.next_u32().is_multiple_of(4);
         let weather = Weather {
             lost: if fair { 0 } else { chance.next_u32() % 150 },
             doubled: chance.next_u32() % 100,
             delay_ms_max: 2 + chance.next_u32() % 120,
         };
         let storage = StorageWeather {
-            failing: if chance.next_u32() % 2 == 0 { 0 } else { chance.next_u32() % 200 },
+            failing: if chance.next_u32().is_multiple_of(2) { 0 } else { chance.next_u32() % 200 },
             delay_ms_max: 1 + chance.next_u32() % 300,
         };
         let start = Time::from_unix_ms(1_700_000_000_000);
         let mut settings = Settings::default();
-        settings.supervision.intrusion = chance.next_u32() % 4 != 0;
-        settings.supervision.cancel_ends_session = chance.next_u32() % 4 == 0;
+        settings.supervision.intrusion = !chance.next_u32().is_multiple_of(4);
+        settings.supervision.cancel_ends_session = chance.next_u32().is_multiple_of(4);
         settings.supervision.max_supervisors_per_target = 1 + (chance.next_u32() % 2) as usize;
         Self {
             seed,
@@ -84,6 +84,13 @@ impl Story {
     #[must_use]
     pub fn told(mut self) -> Self {
         self.ladder = Some(Vec::new());
+        self
+    }
+
+    /// With a fault put in on purpose.
+    #[must_use]
+    pub fn sabotaged(mut self, how: Sabotage) -> Self {
+        self.server.sabotage = Some(how);
         self
     }
 

@@ -252,8 +252,9 @@ impl Engine {
         }
         let (id, device) = (order.id, order.device);
         let old = self.people.phone(device).and_then(|it| it.order);
-        if old.is_none() && before == Before::Same {
-            // What it changes ended while it was written, and the later record says so.
+        let ended = old.is_none() && before == Before::Same;
+        if ended || self.overtaken.remove(&id) {
+            // What it changes has been written since, as it was or as gone, and the last record counts.
             self.note(vec![Record::Order(order.clone())]);
         }
         old.into_iter().filter(|it| *it != id).for_each(|it| self.forget_order(it));
@@ -261,6 +262,14 @@ impl Engine {
         self.outbox.again.insert(device);
         self.take_up(id, now);
         Ok(())
+    }
+
+    /// An order as it is now, for the disk.
+    pub(super) fn order_record(&mut self, order: Order) -> Record {
+        if self.queued.contains_key(&Lock::User(order.supervisor)) {
+            self.overtaken.insert(order.id);
+        }
+        Record::Order(order)
     }
 
     pub(super) fn enter_order(&mut self, order: Order) {
@@ -277,6 +286,9 @@ impl Engine {
     /// The order stands no longer; the session in progress is another matter.
     fn forget_order(&mut self, id: OrderId) {
         let Some(order) = self.orders.remove(&id) else { return };
+        if self.overtaken.remove(&id) {
+            self.note(vec![Record::OrderGone(id)]);
+        }
         if let Some(phone) = self.people.phone_mut(order.device) {
             phone.order = phone.order.filter(|it| *it != id);
         }

@@ -145,7 +145,8 @@ impl Engine {
         let mut records = vec![self.audit_session(AuditEvent::SessionActive, &session, None, now)];
         if let Some(order) = self.orders.get_mut(&order).filter(|it| it.unanswered > 0) {
             order.unanswered = 0;
-            records.push(Record::Order(order.clone()));
+            let order = order.clone();
+            records.push(self.order_record(order));
         }
         self.note(records);
     }
@@ -242,7 +243,8 @@ impl Engine {
         if order.unanswered >= UNANSWERED_MAX {
             self.order_ends(id, Reason::NoAnswerThreeTimes, now);
         } else {
-            self.note(vec![Record::Order(order)]);
+            let record = self.order_record(order);
+            self.note(vec![record]);
         }
     }
 

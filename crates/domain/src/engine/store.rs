@@ -86,6 +86,9 @@ impl Engine {
                 let result = match outcome {
                     Outcome::Committed => self.make(change, now).map(|()| reply),
                     Outcome::Failed => {
+                        if let Lock::User(user) = lock {
+                            self.overtaken.retain(|it| self.orders.get(it).is_none_or(|it| it.supervisor != user));
+                        }
                         self.unmake(change);
                         Err(unwritten())
                     }
@@ -168,8 +171,8 @@ impl Engine {
 
     pub(super) fn rewrite(&mut self, _now: Time) {
         for mut records in std::mem::take(&mut self.unwritten) {
-            // An order that is gone by now must not rise again from an old record.
-            records.retain(|it| !matches!(it, Record::Order(order) if !self.orders.contains_key(&order.id)));
+            // An order that has changed or gone by now must not come back from an old record.
+            records.retain(|it| !matches!(it, Record::Order(order) if self.orders.get(&order.id) != Some(order)));
             if !records.is_empty() {
                 self.note(records);
             }

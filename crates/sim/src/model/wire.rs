@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) cseq: u32,
     /// Whether it belongs to a dialog already: To has a tag.
     pub(super) inside: bool,
+    /// The tags of From and To.
+    pub(super) tags: [String; 2],
     pub(super) has_body: bool,
     /// Whether its description puts the other side on hold.
     pub(super) holds: bool,
@@ -44,9 +46,13 @@ impl Seen {
                 }
                 "from" | "f" => {
                     seen.from = user(value);
+                    seen.tags[0] = tag(value);
                     seen.display = value.split('"').nth(1).unwrap_or_default().to_owned();
                 }
-                "to" | "t" => seen.inside = value.contains(";tag="),
+                "to" | "t" => {
+                    seen.tags[1] = tag(value);
+                    seen.inside = !seen.tags[1].is_empty();
+                }
                 _ => {}
             }
         }
@@ -57,6 +63,11 @@ impl Seen {
 fn user(text: &str) -> String {
     let after = text.split_once("sip:").map_or(text, |it| it.1);
     after.split_once('@').map_or("", |it| it.0).to_owned()
+}
+
+fn tag(value: &str) -> String {
+    let after = value.split_once(";tag=").map_or("", |it| it.1);
+    after.split(';').next().unwrap_or_default().to_owned()
 }
 
 fn holds(body: &str) -> bool {

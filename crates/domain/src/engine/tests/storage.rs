@@ -179,3 +179,42 @@ fn log_ins_that_cannot_be_written_are_undone() {
     ",
     );
 }
+
+/// Found by the simulator: what is written for the order in between must not outlive its cancel.
+#[test]
+fn an_order_written_while_its_cancel_is_does_not_come_back() {
+    check(
+        "
+         0s | 5005 listens to 5001 | ok
+         1s | 0151 dials 5001      | call 5001
+         2s | 5001 answers         | answer 0151, offer 5005
+        21s | storage waits        |
+        21s | 5005 cancels         |
+        22s | wait                 | cancel 5005
+        23s | storage commits      | ok
+        23s | storage commits      |
+        23s | disk orders          | 0
+        24s | restart              |
+        24s | shows 5005           | NotReady
+    ",
+    );
+}
+
+#[test]
+fn an_order_written_while_it_is_changed_keeps_the_change() {
+    check(
+        "
+         0s | 5005 listens to 5001      | ok
+         1s | 0151 dials 5001           | call 5001
+         2s | 5001 answers              | answer 0151, offer 5005
+        21s | storage waits             |
+        21s | 5005 listens to 5001 next |
+        22s | wait                      | cancel 5005
+        23s | 0151 hangs up             | bye 5001
+        24s | storage commits           | ok
+        24s | storage commits           |
+        25s | restart                   |
+        25s | shows 5005                | NotReady ListenIn 5001 Next Call
+    ",
+    );
+}

@@ -198,14 +198,13 @@ impl Server {
         self.work_off(work, world)
     }
 
-    /// Timers that are due, of the engine, the legs, storage and media.
+    /// Timers that are due, of the engine, the legs, storage and media, one after the other.
     pub(crate) fn tick(&mut self, world: &mut Outside<'_>) -> Result<(), String> {
-        let mut work = VecDeque::new();
         if self.legs.poll_timeout().is_some_and(|it| it <= world.now) {
-            work.push_back(Work::Legs(Owned::Timeout));
+            self.work_off([Work::Legs(Owned::Timeout)].into(), world)?;
         }
         if self.engine.poll_timeout().is_some_and(|it| it <= world.now) {
-            work.push_back(Work::Engine(Event::Timeout));
+            self.work_off([Work::Engine(Event::Timeout)].into(), world)?;
         }
         while let Some(first) = self.late.first_entry().filter(|it| it.key().0 <= world.now) {
             let event = match first.remove() {
@@ -217,9 +216,9 @@ impl Server {
                     Event::Stored { ticket, outcome }
                 }
             };
-            work.push_back(Work::Engine(event));
+            self.work_off([Work::Engine(event)].into(), world)?;
         }
-        self.work_off(work, world)
+        Ok(())
     }
 
     fn commit(&mut self, record: Record, world: &mut Outside<'_>) {

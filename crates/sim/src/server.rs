@@ -103,6 +103,8 @@ pub(crate) struct Server {
     pub(crate) users: BTreeMap<String, UserView>,
     pub(crate) cells: u64,
     pub(crate) sabotage: Option<Sabotage>,
+    /// When hearing that is missing was last looked for.
+    looked: Time,
     pub(crate) log: Vec<String>,
 }
 
@@ -167,6 +169,7 @@ impl Server {
             users: BTreeMap::new(),
             cells: 0,
             sabotage: None,
+            looked: Time::default(),
             log: Vec::new(),
         }
     }
@@ -376,6 +379,11 @@ impl Server {
         let hears = |ear: LegId, mouth: LegId| {
             self.matrices.values().any(|it| it.get(&ear).is_some_and(|row| row.contains(&mouth)))
         };
+        // What is missing stays missing, so it need not be looked for at every step.
+        if world.now.since(self.looked) < LOOK_AFTER {
+            return Ok(());
+        }
+        self.looked = world.now;
         world.model.missing(hears, world.now).map_or(Ok(()), Err)
     }
 
@@ -482,3 +490,6 @@ fn legs(seed: u64) -> Legs {
 
 /// The SIP domain of the world.
 pub(crate) const DOMAIN: &str = "undertone.local";
+
+/// How often hearing that is missing is looked for.
+const LOOK_AFTER: Duration = Duration::from_millis(200);

@@ -76,7 +76,7 @@ impl Engine {
     }
 
     fn monitoring(&self, device: DeviceId) -> Option<MonitoringView> {
-        let order = self.order_of(device)?;
+        let order = self.order_of(device).filter(|_| self.center.has(ContactCenter::MONITORING))?;
         Some(MonitoringView {
             operation: order.operation,
             calls: order.calls,

@@ -30,7 +30,10 @@ fn remove_feature(world: &mut World, feature: &str) {
 #[test]
 fn r_22_feature_off_is_an_unknown_operation() {
     let mut world = world();
+    assert_eq!(world.play("5006 listens to 5002"), "ok");
+    world.play("audit");
     remove_feature(&mut world, ContactCenter::MONITORING);
+    assert_eq!(world.play("shows 5006"), "NotReady");
     assert_eq!(world.play("capabilities 5005"), "[ForwardCallsOn, DoNotDisturbOn]");
     assert_eq!(world.play("5005 listens to nobody"), "no: UnknownOperation");
     assert_eq!(world.play("5005 cancels"), "no: UnknownOperation");

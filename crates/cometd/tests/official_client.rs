@@ -1,6 +1,9 @@
 //! The official CometD client in Node against this server, on both transports.
 #![expect(clippy::unwrap_used, reason = "what a test cannot do fails it")]
 
+#[path = "cuts/proxy.rs"]
+mod proxy;
+
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -19,6 +22,7 @@ use axum::{
 use clock::Clock;
 use cometd::{Handle, Host, Identity, Principal, Settings};
 use http::{HeaderValue, header, request::Parts};
+use proxy::{Proxy, Way};
 use serde::Deserialize;
 use tokio::{
     net::TcpListener,
@@ -54,8 +58,14 @@ struct End {
     user: String,
 }
 
-/// Serves Bayeux, and beside it the orders of the test's script.
-async fn serve() -> String {
+#[derive(Deserialize)]
+struct Cut {
+    way: String,
+    after: usize,
+}
+
+/// Serves Bayeux, also behind a proxy that can be told to cut connections, and beside it the orders of the test's script.
+async fn serve() -> [String; 2] {
     let settings = Settings {
         timeout: Duration::from_secs(1),
         max_interval: Duration::from_secs(20),
@@ -67,12 +77,19 @@ async fn serve() -> String {
         .route("/publish", post(publish))
         .route("/end", post(end))
         .route("/sessions", post(async |State(it): State<Handle>| it.sessions().to_string()))
+        .route("/held", post(async |State(it): State<Handle>| it.stats().held_polls.to_string()))
         .with_state(server.handle());
-    let app = server.router("/bayeux").merge(orders).layer(axum::middleware::map_response(set_cookie));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let proxy = Proxy::before(address);
+    let cutting = Router::new()
+        .route("/cut", post(cut))
+        .route("/cuts", post(async |State(it): State<Proxy>| it.cuts().to_string()))
+        .with_state(proxy.clone());
+    let app = server.router("/bayeux").merge(orders).merge(cutting);
+    let app = app.layer(axum::middleware::map_response(set_cookie));
     tokio::spawn(async { axum::serve(listener, app).await });
-    format!("http://{address}")
+    [format!("http://{address}"), format!("http://{}", proxy.address)]
 }
 
 async fn publish(State(handle): State<Handle>, Query(it): Query<Publish>) {
@@ -85,6 +102,10 @@ async fn end(State(handle): State<Handle>, Query(it): Query<End>) {
     handle.end_principal_sessions(&Principal::from(it.user));
 }
 
+async fn cut(State(proxy): State<Proxy>, Query(it): Query<Cut>) {
+    proxy.cut_after(if it.way == "up" { Way::Up } else { Way::Down }, it.after);
+}
+
 async fn set_cookie(mut answer: Response) -> Response {
     answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("JSESSIONID=browser; Path=/"));
     answer
@@ -92,9 +113,9 @@ async fn set_cookie(mut answer: Response) -> Response {
 
 async fn run(transport: &str) {
     let node_modules = node_modules().await;
-    let base = serve().await;
+    let [base, proxy] = serve().await;
     let mut node = Command::new("node");
-    node.arg(project().join("official.mjs")).arg(base).arg(transport);
+    node.arg(project().join("official.mjs")).arg(base).arg(transport).arg(proxy);
     node.env("UNDERTONE_NODE_MODULES", node_modules);
     finish(node, "node", Duration::from_secs(180)).await;
 }

@@ -7,14 +7,17 @@ import {pathToFileURL} from "node:url";
 const modules = resolve(process.env.UNDERTONE_NODE_MODULES ?? join(import.meta.dirname, "node_modules"));
 const installed = name => import(pathToFileURL(createRequire(join(modules, "x.js")).resolve(name)));
 const {adapt} = await installed("cometd-nodejs-client");
-const {CometD} = await installed("cometd");
+const {CometD, AckExtension, TimeSyncExtension} = await installed("cometd");
+
+export {AckExtension, TimeSyncExtension};
 
 // All clients of this process share the cookies that the server sets, as the tabs of one browser do.
 adapt();
 
-/** A client of one user that has shaken hands over one transport. */
-export async function client(url, user, transport, subscribe = () => {}) {
+/** A client of one user that has shaken hands over one transport, with extensions by name and other configuration. */
+export async function client(url, user, transport, subscribe = () => {}, extensions = {}, configuration = {}) {
     const cometd = new CometD();
+    Object.entries(extensions).forEach(([name, it]) => cometd.registerExtension(name, it));
     const others = ["websocket", "long-polling", "callback-polling"].filter(it => it !== transport);
     others.forEach(it => cometd.unregisterTransport(it));
     cometd.configure({
@@ -22,6 +25,7 @@ export async function client(url, user, transport, subscribe = () => {}) {
         url: transport === "websocket" ? `${url}?user=${user}` : url,
         requestHeaders: {"X-User": user},
         backoffIncrement: 100,
+        ...configuration,
     });
     cometd.addListener("/meta/handshake", reply => reply.successful && subscribe(cometd));
     await new Promise((done, failed) => cometd.handshake(reply => {

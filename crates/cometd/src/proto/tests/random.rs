@@ -1,5 +1,5 @@
 //! Many seeded runs of clients that come, go, hang up and change their transport, against a model that knows what
-//! each must have got.
+//! each must have got. Half of the clients acknowledge.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -18,6 +18,10 @@ struct Client {
     /// The next number it must be told.
     wants: u64,
     way: Way,
+    /// The number of the last reply to a connect, if this client acknowledges.
+    ack: Option<u64>,
+    /// Whether its last connect failed, as far as it knows.
+    has_failed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -95,14 +99,18 @@ impl Run {
     }
 
     fn come(&mut self) {
-        let hello = json!([{"channel": "/meta/handshake", "supportedConnectionTypes": ["long-polling", "websocket"]}]);
+        let ack = (self.below(2) == 0).then_some(0);
+        let types = ["long-polling", "websocket"];
+        let ext = json!({"ack": ack.is_some()});
+        let hello = json!([{"channel": "/meta/handshake", "supportedConnectionTypes": types, "ext": ext}]);
         let id = self.number();
         let reply = self.request(id, &hello).expect("a handshake is answered at once");
         let Some(client) = reply[0]["clientId"].as_str() else { return };
         let subscribe = json!({"channel": "/meta/subscribe", "clientId": client, "subscription": "/a"});
         let id = self.number();
         self.request(id, &subscribe);
-        self.clients.push(Client { id: client.to_owned(), wants: self.published, way: Way::None });
+        let (id, wants) = (client.to_owned(), self.published);
+        self.clients.push(Client { id, wants, way: Way::None, ack, has_failed: false });
     }
 
     fn publish(&mut self) {
@@ -133,9 +141,14 @@ impl Run {
     }
 
     fn act(&mut self, which: usize) {
-        let connect = json!({"channel": "/meta/connect", "clientId": self.clients[which].id});
+        let client = &self.clients[which];
+        let way = client.way;
+        let mut connect = json!({"channel": "/meta/connect", "clientId": client.id, "ext": {"ack": client.ack}});
+        if client.has_failed {
+            connect["advice"] = json!({"timeout": 0});
+        }
         let choice = self.below(10);
-        match self.clients[which].way {
+        match way {
             Way::Over => {}
             Way::None if choice < 6 => {
                 let id = self.number();
@@ -149,7 +162,7 @@ impl Run {
                 self.frame(id, &connect);
             }
             Way::Poll(id) if choice < 3 => {
-                self.clients[which].way = Way::None;
+                self.lose(which);
                 self.feed(Event::Gone(RequestId(id)));
             }
             Way::Poll(_) if choice < 4 => {
@@ -164,11 +177,16 @@ impl Run {
             }
             Way::Socket(id, false) if choice < 5 => self.frame(id, &connect),
             Way::Socket(id, false) if choice < 7 => {
-                self.clients[which].way = Way::None;
+                self.lose(which);
                 self.feed(Event::SocketClosed(SocketId(id)));
             }
             Way::Socket(..) => {}
         }
+    }
+
+    fn lose(&mut self, which: usize) {
+        self.clients[which].way = Way::None;
+        self.clients[which].has_failed = true;
     }
 
     fn number(&mut self) -> u64 {
@@ -197,15 +215,18 @@ impl Run {
                     let waiting = self.clients.iter().position(|it| it.way == Way::Poll(id.0));
                     match waiting {
                         None => unclaimed = Some(serde_json::from_str(&body).unwrap()),
-                        // One answer in eight never arrives.
-                        Some(which) if self.below(8) == 0 => {
-                            self.clients[which].way = Way::None;
-                            self.feed(Event::Gone(id));
-                        }
-                        Some(which) => {
-                            self.clients[which].way = Way::None;
-                            self.read(which, &body);
-                        }
+                        // One answer in four never arrives; of half of those nobody knows.
+                        Some(which) => match self.below(8) {
+                            0 => {
+                                self.lose(which);
+                                self.feed(Event::Gone(id));
+                            }
+                            1 if self.is_told_of_losses(which) => self.lose(which),
+                            _ => {
+                                self.clients[which].way = Way::None;
+                                self.read(which, &body);
+                            }
+                        },
                     }
                 }
                 Output::Send { id, frame } => self.sent(id, &frame),
@@ -213,6 +234,7 @@ impl Run {
                     for client in &mut self.clients {
                         if matches!(client.way, Way::Socket(it, _) if it == id.0) {
                             client.way = Way::None;
+                            client.has_failed = true;
                         }
                     }
                 }
@@ -221,17 +243,32 @@ impl Run {
         unclaimed
     }
 
-    /// A frame either arrives and is known to be written a little later, or the WebSocket breaks.
+    /// Without acknowledgements a client that did not want to wait cannot say that it got no answer.
+    fn is_told_of_losses(&self, which: usize) -> bool {
+        let client = &self.clients[which];
+        client.ack.is_some() || !client.has_failed
+    }
+
+    /// A frame arrives and is known to be written a little later; or the WebSocket breaks, before the frame is written
+    /// or after.
     fn sent(&mut self, id: SocketId, frame: &str) {
         let which = self.clients.iter().position(|it| matches!(it.way, Way::Socket(socket, _) if socket == id.0));
         let Some(which) = which else { return };
         assert_eq!(self.clients[which].way, Way::Socket(id.0, false), "two frames at once");
-        if self.below(8) == 0 {
-            self.clients[which].way = Way::None;
-            self.feed(Event::SocketClosed(id));
-        } else {
-            self.clients[which].way = Way::Socket(id.0, true);
-            self.read(which, frame);
+        match self.below(12) {
+            0 => {
+                self.lose(which);
+                self.feed(Event::SocketClosed(id));
+            }
+            1 => {
+                self.lose(which);
+                self.feed(Event::Written(id));
+                self.feed(Event::SocketClosed(id));
+            }
+            _ => {
+                self.clients[which].way = Way::Socket(id.0, true);
+                self.read(which, frame);
+            }
         }
     }
 
@@ -241,8 +278,14 @@ impl Run {
             if let Some(number) = message["data"].as_u64() {
                 assert_eq!(number, client.wants);
                 client.wants += 1;
-            } else if message["advice"]["reconnect"] == "handshake" {
+                continue;
+            }
+            if message["advice"]["reconnect"] == "handshake" {
                 client.way = Way::Over;
+            } else if message["channel"] == "/meta/connect" && message["successful"] == true {
+                client.has_failed = false;
+                assert_eq!(message["ext"]["ack"].is_u64(), client.ack.is_some());
+                client.ack = message["ext"]["ack"].as_u64();
             }
         }
     }

@@ -25,7 +25,8 @@ pub struct Settings {
     pub max_sessions_per_principal: usize,
     /// Subscriptions of one session.
     pub max_subscriptions: usize,
-    /// Messages waiting for one session. Beyond it the session ends.
+    /// Messages waiting for one session, or again after they were not acknowledged. Beyond it the session ends. As many
+    /// again may be on their way.
     pub max_queued_messages: usize,
     /// Bytes of messages waiting for one session. Beyond it the session ends; a single message may be longer.
     pub max_queued_bytes: usize,

@@ -20,11 +20,11 @@ const publish = (user, channel, first, count = 1) =>
 const disconnected = cometd => new Promise(done => cometd.disconnect(done));
 
 /** Publishes while connections are cut at many places, until something came after the last cut. */
-async function cutOften(seen) {
+async function cutOften(seen, up = 1000) {
     let number = 0;
     const cuts = async () => Number(await order("/cuts"));
-    for (const way of ["up", "down"]) {
-        for (let after = 0; after < 1000; after += 83) {
+    for (const [way, end] of [["up", up], ["down", 1000]]) {
+        for (let after = 0; after < end; after += 83) {
             const before = await cuts();
             await order(`/cut?way=${way}&after=${after}`);
             await until("the cut", async () => {
@@ -41,7 +41,9 @@ async function cutOften(seen) {
     }
     await until("the last one", async () => {
         await publish("ada", "/v2/me/calls", number++);
-        return seen.at(-1) === number - 1 || seen.at(-1)?.[1] === number - 1;
+        // A client that starts anew may miss it, and gets one of the next.
+        await new Promise(it => setTimeout(it, 200));
+        return [seen.at(-1)].flat().at(-1) === number - 1;
     });
 }
 
@@ -186,7 +188,7 @@ const cases = {
     async "acknowledged messages arrive in order, with replies to connects"() {
         const acks = [];
         const ada = await client(url, "ada", transport, cometd => {
-            cometd.addListener("/meta/connect", it => acks.push(it.ext.ack));
+            cometd.addListener("/meta/connect", it => it.advice?.reconnect !== "none" && acks.push(it.ext.ack));
         }, {ack: new AckExtension()});
         const seen = await collect(ada, "/v2/me/*");
         for (let first = 0; first < 200; first += 10) {
@@ -202,7 +204,8 @@ const cases = {
         const sync = new TimeSyncExtension();
         const answers = [];
         const ada = await client(url, "ada", transport, cometd => {
-            ["handshake", "connect"].forEach(kind => cometd.addListener(`/meta/${kind}`, it => answers.push(it.ext.timesync)));
+            ["handshake", "connect"].forEach(kind => cometd.addListener(`/meta/${kind}`,
+                it => it.ext && answers.push(it.ext.timesync)));
         }, {timesync: sync});
         await until("a connect that was held", () => answers.some(it => it.p >= 900));
         assert.ok(answers.every(it => ["tc", "ts", "p", "a"].every(key => Number.isInteger(it[key]))), JSON.stringify(answers));
@@ -232,7 +235,8 @@ const cases = {
             });
         });
         const all = [];
-        await cutOften(all);
+        // A client on a WebSocket that acknowledges nothing says little.
+        await cutOften(all, transport === "websocket" ? 250 : 1000);
         for (const seen of sessions) {
             assert.deepEqual(seen, seen.map((_, place) => seen[0] + place), JSON.stringify(sessions));
         }

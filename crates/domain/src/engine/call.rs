@@ -72,6 +72,25 @@ pub(super) enum Who {
     Outside(String),
 }
 
+/// Where a call goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To a device of ours.
+    Device(DeviceId),
+    /// Outside, to the number as the trunk should see it.
+    Trunk { trunk: String, number: String },
+}
+
+impl Way {
+    /// How long it may ring there.
+    fn patience(&self) -> Duration {
+        match self {
+            Self::Device(_) => NO_ANSWER,
+            Self::Trunk { .. } => NO_ANSWER_OUTSIDE,
+        }
+    }
+}
+
 /// How far a party has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartyState {
@@ -161,21 +180,26 @@ impl Engine {
         };
         self.calls.insert(id, Call::new(dialled));
         let routed = caller.ok_or(Cause::Forbidden).and_then(|caller| {
-            let callee = self.route(&caller, number.as_ref())?;
-            Ok((caller, callee))
+            let way = self.route(&caller, number.as_ref())?;
+            Ok((caller, way))
         });
         match routed {
-            Ok((caller, callee)) => self.set_up(id, leg, caller, callee, now),
+            Ok((caller, way)) => self.set_up(id, leg, &caller, way, now),
             Err(cause) => self.end_leg(id, leg, cause),
         }
     }
 
-    /// The device that a number leads to, forwarding followed.
-    fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<DeviceId, Cause> {
+    /// Where a number leads, forwarding followed: to a device, else outside by the first dial rule that fits. What
+    /// came from a trunk never leaves by one: others would telephone at our cost.
+    fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<Way, Cause> {
         let mut number = number.ok_or(Cause::NotFound)?;
         let mut seen = BTreeSet::new();
         loop {
-            let device = self.people.by_number(number).ok_or(Cause::NotFound)?;
+            let Some(device) = self.people.by_number(number) else {
+                let may = matches!(caller, Who::Device(_)) && !self.people.queues.contains_key(number);
+                let outside = self.people.outside(number).filter(|_| may);
+                return outside.map(|(trunk, number)| Way::Trunk { trunk, number }).ok_or(Cause::NotFound);
+            };
             let phone = self.people.phone(device).ok_or(Cause::NotFound)?;
             if *caller == Who::Device(device) {
                 return Err(Cause::Busy);
@@ -186,7 +210,7 @@ impl Engine {
                 } else if !phone.registered {
                     Err(Cause::Unavailable)
                 } else {
-                    Ok(device)
+                    Ok(Way::Device(device))
                 };
             };
             if !seen.insert(device) || seen.len() > FORWARDS_MAX {
@@ -196,27 +220,33 @@ impl Engine {
         }
     }
 
-    fn set_up(&mut self, id: CallId, leg: LegId, caller: Who, callee: DeviceId, now: Time) {
-        let out = self.draw_leg();
-        let until = now + NO_ANSWER;
-        let from = self.number_of(&caller);
-        let display = self.display_of(&caller);
-        let Some(to) = self.people.number(callee).cloned() else { return };
-        self.enter_party(id, leg, caller, PartyState::Calling, now);
-        self.enter_party(id, out, Who::Device(callee), PartyState::Dialled, now);
+    fn set_up(&mut self, id: CallId, leg: LegId, caller: &Who, way: Way, now: Time) {
+        let until = now + way.patience();
+        self.enter_party(id, leg, caller.clone(), PartyState::Calling, now);
+        let Some(out) = self.call_out(id, leg, caller, way, now) else { return };
         if let Some(call) = self.calls.get_mut(&id) {
             call.phase = Phase::Ringing { caller: leg, callee: out, until };
         }
         self.timers.insert((until, Timer::NoAnswer(id)));
-        let dial = LegOrder::Dial {
-            to: Target::Device(to),
-            from,
-            display,
-            like: Some(leg),
-            alert: Alert::Ring,
-            direction: OfferDirection::SendRecv,
+    }
+
+    /// Calls somebody for a caller, and enters the callee as a party.
+    fn call_out(&mut self, id: CallId, like: LegId, caller: &Who, way: Way, now: Time) -> Option<LegId> {
+        let from = self.number_of(caller);
+        let (to, who, display) = match way {
+            Way::Device(device) => {
+                (Target::Device(self.people.number(device)?.clone()), Who::Device(device), self.display_of(caller))
+            }
+            // Names of our people are for our people.
+            Way::Trunk { trunk, number } => {
+                (Target::Trunk { name: trunk, number: number.clone() }, Who::Outside(number), String::new())
+            }
         };
-        self.order_leg(id, out, dial);
+        let out = self.draw_leg();
+        self.enter_party(id, out, who, PartyState::Dialled, now);
+        let direction = OfferDirection::SendRecv;
+        self.order_leg(id, out, LegOrder::Dial { to, from, display, like: Some(like), alert: Alert::Ring, direction });
+        Some(out)
     }
 
     fn enter_party(&mut self, id: CallId, leg: LegId, who: Who, state: PartyState, now: Time) {
@@ -377,5 +407,7 @@ fn to_the_caller(cause: Cause) -> Cause {
 
 /// How long a phone may ring before its caller is told that nobody answers.
 const NO_ANSWER: Duration = Duration::from_secs(60);
+/// The same outside, where networks ring for longer: what RFC 3261 s16.6 gives a proxy at least.
+const NO_ANSWER_OUTSIDE: Duration = Duration::from_secs(180);
 /// How many times a call is forwarded at most.
 const FORWARDS_MAX: usize = 5;

@@ -126,6 +126,16 @@ impl People {
         self.numbers.get(number).copied()
     }
 
+    /// The trunk, and the number as it should see it, that the first fitting dial rule leads to. Rules that name a trunk
+    /// which is not set up are passed over.
+    pub(super) fn outside(&self, number: &PhoneNumber) -> Option<(String, String)> {
+        let fits = |it: &DialRule| {
+            let rest = number.as_str().strip_prefix(&it.prefix).filter(|it| !it.is_empty())?;
+            self.trunks.contains_key(&it.trunk).then(|| (it.trunk.clone(), rest.to_owned()))
+        };
+        self.dial_rules.iter().find_map(fits)
+    }
+
     pub(super) fn by_name(&self, user_name: &str) -> Option<UserId> {
         self.user_names.get(user_name).copied()
     }

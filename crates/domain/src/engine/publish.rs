@@ -186,5 +186,10 @@ fn party_state(call: &Call, party: &Party) -> Option<CallState> {
 }
 
 fn call_type(call: &Call) -> CallType {
-    if call.is_external() { CallType::Inbound } else { CallType::Internal }
+    let outside = call.parties.iter().find(|(_, it)| it.device().is_none());
+    match outside {
+        None => CallType::Internal,
+        Some((leg, _)) if leg.is_inbound() => CallType::Inbound,
+        Some(_) => CallType::Outbound,
+    }
 }

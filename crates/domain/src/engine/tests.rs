@@ -7,6 +7,7 @@
 
 mod calls;
 mod orders;
+mod outside;
 mod people;
 mod replay;
 mod requests;

@@ -111,6 +111,32 @@ fn what_trunk_callers_dial_and_numbers_that_nobody_has() {
 }
 
 #[test]
+fn a_device_calls_outside_and_is_listened_to() {
+    let scene = Scene::with(&Setup::new(), &["agent1", "super1"]);
+    let (mut agent, mut customer, mut supervisor) = (scene.agent(), scene.customer(), scene.supervisor());
+    scene.listen_in("super1", "5001", &serde_json::json!({}));
+    customer.policy(Policy::Ring);
+    agent.dial("90307654321");
+    agent.wait_received("180 INVITE", 1);
+    let invite = customer.seen().into_iter().find(|it| it.summary == "INVITE").expect("it rings").text;
+    assert!(invite.starts_with("INVITE sip:0307654321@"), "the prefix is stripped: {invite}");
+    assert!(invite.contains("From: <sip:5001@"), "the number and no name: {invite}");
+    assert_eq!(scene.calls("agent1")[0]["callType"], "Outbound");
+    customer.answer();
+    agent.wait_established();
+    supervisor.wait_established();
+    let heard = listen(1.8, &mut [&mut customer, &mut agent, &mut supervisor]);
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE, e2e::SUPERVISOR_TONE]);
+    assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE, e2e::SUPERVISOR_TONE]);
+    assert_hears("supervisor", &heard[2], &[AGENT_TONE, CUSTOMER_TONE], &[e2e::SUPERVISOR_TONE]);
+    agent.hang_up();
+    customer.wait_ended();
+    customer.policy(Policy::Refuse(486));
+    agent.dial("90307654321");
+    assert_eq!(agent.wait_end_status(), 486);
+}
+
+#[test]
 fn ringback_and_early_media() {
     let scene = Scene::new(&Setup::new());
     let (mut agent, mut customer) = (scene.agent(), scene.customer());

@@ -558,6 +558,10 @@ pub(super) fn cast() -> Provision {
             transport: "udp".into(),
             inbound: [("0800".to_owned(), "5001".parse().unwrap())].into(),
         }],
-        dial_rules: None,
+        dial_rules: Some(
+            [("00", "no such trunk"), ("001", "carrier"), ("0", "carrier"), ("", "no such trunk")]
+                .map(|(prefix, trunk)| DialRule { prefix: prefix.into(), trunk: trunk.into() })
+                .into(),
+        ),
     }
 }

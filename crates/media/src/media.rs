@@ -89,6 +89,9 @@ pub struct Snapshot {
 pub struct Busy;
 
 /// All media of this process. Dropping it says goodbye on every leg and ends the workers.
+///
+/// Orders are handed to the workers at once, and [`Self::flush`] wakes them: one turn of the driver gives several orders
+/// to one worker, and waking it costs both of them more than the orders do.
 #[derive(Debug)]
 pub struct Media {
     ports: Ports,
@@ -106,6 +109,8 @@ struct Line {
     /// Orders that found the line full, in order. Only legs that are open already can add to it, since a worker with
     /// a backlog gets no new ones.
     backlog: VecDeque<Order>,
+    /// Orders were given of which the worker may not know yet.
+    asleep: bool,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -151,7 +156,7 @@ impl Media {
             let post = Post { number, inbox, arrivals, gates: Arc::clone(&gates), wake: wake.clone() };
             let worker = Worker::new(post, clock, Arc::clone(&deliver), seed, silent_us)?;
             let thread = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || worker.run())?;
-            media.workers.push(Line { orders, wake, backlog: VecDeque::new(), thread: Some(thread) });
+            media.workers.push(Line { orders, wake, backlog: VecDeque::new(), asleep: false, thread: Some(thread) });
         }
         Ok(media)
     }
@@ -168,7 +173,7 @@ impl Media {
     /// [`Busy`]; the ports are returned.
     pub fn open(&mut self, call: CallId, leg: LegId, lease: Lease) -> Result<(), Busy> {
         let worker = self.worker_of(call);
-        self.flush();
+        self.workers.iter_mut().for_each(Line::push);
         if self.workers.get(worker).is_none_or(|it| !it.backlog.is_empty()) {
             return Err(Busy);
         }
@@ -216,13 +221,18 @@ impl Media {
         for worker in 0..self.workers.len() {
             self.give(worker, Order::Snapshot { reply: reply.clone() });
         }
+        self.flush();
         answers
     }
 
-    /// Gives the workers what they had no room for. To be called now and then while [`Self::backlog`] is not 0.
+    /// Wakes the workers that were given orders, and gives them what they had no room for. To be called whenever all
+    /// orders of the moment are given, and now and then while [`Self::backlog`] is not 0.
     pub fn flush(&mut self) {
         for line in &mut self.workers {
-            line.flush();
+            line.push();
+            if std::mem::take(&mut line.asleep) {
+                line.wake.wake();
+            }
         }
     }
 
@@ -263,16 +273,17 @@ impl Media {
     fn give(&mut self, worker: usize, order: Order) {
         if let Some(line) = self.workers.get_mut(worker) {
             line.backlog.push_back(order);
-            line.flush();
+            line.push();
         }
     }
 }
 
 impl Line {
-    fn flush(&mut self) {
+    fn push(&mut self) {
         if self.backlog.is_empty() {
             return;
         }
+        self.asleep = true;
         while let Some(order) = self.backlog.pop_front() {
             match self.orders.try_send(order) {
                 Ok(()) => {}
@@ -286,7 +297,6 @@ impl Line {
                 }
             }
         }
-        self.wake.wake();
     }
 }
 

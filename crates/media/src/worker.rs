@@ -139,6 +139,8 @@ pub(crate) struct Worker {
     by_leg: BTreeMap<LegId, Place>,
     /// Orders for legs that are on their way here.
     expected: BTreeMap<LegId, Vec<Order>>,
+    /// Legs that came before the order to expect them was read: the two come by different ways.
+    early: BTreeMap<LegId, Arrival>,
     /// When each call wants to be woken. Entries that a call has thought better of are passed over.
     timers: BinaryHeap<Reverse<(Micros, usize)>>,
     opened: u64,
@@ -188,6 +190,7 @@ impl Worker {
             by_call: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             expected: BTreeMap::new(),
+            early: BTreeMap::new(),
             timers: BinaryHeap::new(),
             opened: 0,
             totals: Totals::default(),
@@ -274,7 +277,11 @@ impl Worker {
     fn take_orders(&mut self) {
         self.post.wake.reset();
         while let Ok(arrival) = self.post.arrivals.try_recv() {
-            self.arrive(arrival);
+            if self.expected.contains_key(&arrival.leg) {
+                self.arrive(arrival);
+            } else {
+                self.early.insert(arrival.leg, arrival);
+            }
         }
         for _ in 0..ORDERS_A_TURN {
             match self.post.inbox.try_recv() {
@@ -305,7 +312,10 @@ impl Worker {
             Order::Close { leg } => self.close(leg),
             Order::CloseCall { call } => self.close_call(call),
             Order::Move { leg, call, worker } => self.depart(leg, call, worker),
-            Order::Expect { leg } => drop(self.expected.insert(leg, Vec::new())),
+            Order::Expect { leg } => match self.early.remove(&leg) {
+                Some(arrival) => self.arrive(arrival),
+                None => drop(self.expected.insert(leg, Vec::new())),
+            },
             // Nobody waits for it any more, then.
             Order::Snapshot { reply } => drop(reply.try_send(self.snapshot())),
         }

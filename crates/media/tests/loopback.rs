@@ -64,6 +64,7 @@ fn a_2_a_silent_listener_joins_and_leaves_and_the_parties_do_not_notice() {
 
     hear(&mut media, &events, 3, &[(&a, &[&b]), (&b, &[&a])]);
     media.close(s.leg);
+    media.flush();
     for round in 100..150 {
         s.speak(20_000);
         talk(&mut a, &mut b, round);
@@ -119,6 +120,7 @@ fn r_19_a_listener_goes_on_to_calls_of_either_worker_and_its_stream_goes_on() {
     }
     media.close(s.leg);
     calls.into_iter().for_each(|it| media.close_call(it));
+    media.flush();
     let leases = Instant::now() + Duration::from_secs(5);
     while media.ports().leased() > 0 && Instant::now() < leases {
         std::thread::sleep(Duration::from_millis(5));

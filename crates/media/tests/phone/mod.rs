@@ -57,6 +57,7 @@ pub(crate) fn hear_call(
 ) {
     let row = |(phone, hears): &(&Phone, &[&Phone])| (phone.leg, hears.iter().map(|it| it.leg).collect());
     media.matrix(call, version, rows.iter().map(row).collect());
+    media.flush();
     loop {
         if events.recv_timeout(PATIENCE).expect("an answer to the matrix") == (Event::Applied { call, version }) {
             return;
@@ -82,6 +83,7 @@ impl Phone {
         let phone = Self { leg: LegId(leg), rtp: socket(), rtcp: socket(), server, codec, next };
         media.open(call, phone.leg, lease).expect("room for an order");
         media.configure(phone.leg, phone.remote());
+        media.flush();
         phone
     }
 

@@ -207,13 +207,13 @@ impl Leg {
         }
     }
 
-    /// Media flows from now on.
+    /// Media flows from now on. A hold that came with the answer is told first, so that nobody hears what is held.
     pub(crate) fn confirm(&mut self, id: LegId, cx: &mut Context<'_>) {
         self.confirmed = true;
-        cx.tell(id, if id.is_inbound() { LegEvent::Confirmed } else { LegEvent::Answered });
         if self.held {
             cx.tell(id, LegEvent::Held);
         }
+        cx.tell(id, if id.is_inbound() { LegEvent::Confirmed } else { LegEvent::Answered });
     }
 
     /// Notes whether the peer has us on hold; before the leg is confirmed the domain is not told.

@@ -18,7 +18,10 @@ use sip_proto::{
     message::{self, response_to},
 };
 
-use self::{call::Call, register::Registration};
+use self::{
+    call::{Call, Farewell},
+    register::Registration,
+};
 use crate::behaviour::Behaviour;
 
 /// Whose phone it is, and where.
@@ -163,6 +166,8 @@ pub struct Phone {
     call: Option<Call>,
     /// What requests of ours were for, until they are answered.
     sent: BTreeMap<ClientId, Sent>,
+    /// Calls that were hung up before our 200 had its ACK; their BYE waits for it (RFC 3261 s15).
+    farewells: BTreeMap<ServerId, Farewell>,
     queue: Vec<sip_proto::Output>,
 }
 
@@ -189,6 +194,7 @@ impl Phone {
             account,
             call: None,
             sent: BTreeMap::new(),
+            farewells: BTreeMap::new(),
             queue: Vec::new(),
         }
     }

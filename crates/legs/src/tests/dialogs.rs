@@ -42,13 +42,13 @@ fn a_call_may_begin_on_hold() {
         "
         0s   | 5001 invite 5002 sendonly | 5001 < 100, in1 offered 5001 dials 5002
         0s   | in1 answer                | in1 open, in1 10.0.0.1:4000 Pcmu receives, 5001 < 200 PCMU recvonly
-        0.1s | 5001 ack                  | in1 confirmed, in1 held
+        0.1s | 5001 ack                  | in1 held, in1 confirmed
     ",
     );
     check(
         "
         0s | out1 dial 5002    | out1 open, 5002 < INVITE PCMU+PCMA
-        0.3s| 5002 200 inactive | 5002 < ACK, out1 10.0.0.2:4000 Pcmu none, out1 answered, out1 held
+        0.3s| 5002 200 inactive | 5002 < ACK, out1 10.0.0.2:4000 Pcmu none, out1 held, out1 answered
     ",
     );
 }

@@ -53,6 +53,12 @@ enum State {
     },
 }
 
+/// What is left of a call that we hung up before the ACK to our 200.
+pub(super) struct Farewell {
+    dialog: Box<Dialog>,
+    signer: Signer,
+}
+
 /// Our re-INVITE.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
@@ -366,12 +372,42 @@ impl Phone {
                 }
             }
             Some(State::Alerting { .. }) => self.refuse(603, now, out),
+            Some(State::Talking { unacked: Some(server), .. }) => {
+                let server = *server;
+                if let Some(Call { state: State::Talking { dialog, .. }, signer, .. }) = self.call.take() {
+                    self.farewells.insert(server, Farewell { dialog, signer });
+                }
+                Self::say_ended(End::HungUp, out);
+            }
             Some(State::Talking { .. }) => {
                 self.send_bye(now);
                 self.end(End::HungUp, out);
             }
             None => {}
         }
+    }
+
+    /// The BYE that had to wait for the ACK, or for the end of waiting for it. True if there was one.
+    fn say_farewell(&mut self, id: ServerId, now: Time) -> bool {
+        let Some(Farewell { mut dialog, mut signer }) = self.farewells.remove(&id) else { return false };
+        let (mut bye, to) = (dialog.request(&Method::Bye), dialog.flow());
+        signer.sign(&mut bye, self.random.next_u64());
+        self.send(bye, to, |_| Sent::Bye, now);
+        true
+    }
+
+    /// The peer ends a call whose end we had yet to tell.
+    fn answer_farewell(&mut self, id: ServerId, request: &Request, now: Time) -> bool {
+        let Some(dialog) = DialogId::of_request(request).filter(|_| request.method == Method::Bye) else {
+            return false;
+        };
+        let Some(waiting) = self.farewells.iter().find(|it| *it.1.dialog.id() == dialog).map(|it| *it.0) else {
+            return false;
+        };
+        self.farewells.remove(&waiting);
+        self.endpoint.stop_repeating(waiting);
+        self.reply(id, request, 200, now);
+        true
     }
 
     fn send_bye(&mut self, now: Time) {
@@ -464,7 +500,10 @@ impl Phone {
         let known = DialogId::of_request(request).filter(|id| self.call.as_ref().is_some_and(|it| it.dialog_is(id)));
         let Some(Call { state: State::Talking { dialog, .. }, .. }) = self.call.as_mut().filter(|_| known.is_some())
         else {
-            return self.reply(id, request, 481, now);
+            if !self.answer_farewell(id, request, now) {
+                self.reply(id, request, 481, now);
+            }
+            return;
         };
         if dialog.accept(request).is_err() {
             return self.reply(id, request, 500, now);
@@ -520,6 +559,9 @@ impl Phone {
     }
 
     pub(super) fn on_ack(&mut self, id: ServerId, ack: &Request, now: Time, out: &mut Vec<Output>) {
+        if self.say_farewell(id, now) {
+            return;
+        }
         let Some(Call { state: State::Talking { unacked, .. }, .. }) = &mut self.call else { return };
         if *unacked != Some(id) {
             return;
@@ -533,6 +575,9 @@ impl Phone {
     }
 
     pub(super) fn on_unacknowledged(&mut self, id: ServerId, now: Time, out: &mut Vec<Output>) {
+        if self.say_farewell(id, now) {
+            return;
+        }
         if matches!(&self.call, Some(Call { state: State::Talking { unacked, .. }, .. }) if *unacked == Some(id)) {
             self.send_bye(now);
             self.end(End::Lost, out);
@@ -558,9 +603,13 @@ impl Phone {
 
     pub(super) fn end(&mut self, why: End, out: &mut Vec<Output>) {
         if self.call.take().is_some() {
-            out.push(Output::Media(None));
-            out.push(Output::Event(Event::Ended(why)));
+            Self::say_ended(why, out);
         }
+    }
+
+    fn say_ended(why: End, out: &mut Vec<Output>) {
+        out.push(Output::Media(None));
+        out.push(Output::Event(Event::Ended(why)));
     }
 
     /// Takes the peer's answer from a message; false if there is none that can be used.

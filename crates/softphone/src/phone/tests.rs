@@ -251,6 +251,33 @@ fn rfc3261_13_3_1_4_an_answer_without_ack_ends_the_call() {
 }
 
 #[test]
+fn rfc3261_15_no_bye_before_the_ack_to_our_200() {
+    let mut it = two(ringing_for(1000));
+    it.run_script(
+        "
+         0s | a calls b  | b Ringing a, a Progress(180)
+        .9s | cut a      | b Established, b sends
+         2s | b hangs up | b Ended(HungUp)
+        ",
+    );
+    assert!(!it.sent("b").iter().any(|it| it.starts_with("BYE")), "the 200 has no ACK yet");
+    it.command("mend a");
+    it.run_until(6000);
+    assert_eq!(it.told(), "a Established, a sends, a Ended(PeerHungUp)");
+    // Without any ACK it comes when the 200 is given up (RFC 3261 s13.3.1.4).
+    let mut it = two(ringing_for(1000));
+    it.run_script(
+        "
+         0s | a calls b  | b Ringing a, a Progress(180)
+        .9s | cut a      | b Established, b sends
+         2s | b hangs up | b Ended(HungUp)
+        90s | -          |
+        ",
+    );
+    assert!(it.sent("b").iter().any(|it| it.starts_with("BYE")), "the 200 has been given up");
+}
+
+#[test]
 fn rfc3261_12_2_1_2_a_peer_that_is_gone_ends_the_call() {
     check(
         two(ringing_for(0)),

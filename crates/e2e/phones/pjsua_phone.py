@@ -5,6 +5,7 @@ Started with one argument, a JSON object:
   user, password        its number and digest secret; without a password it does not register
   server                host:port of the registrar, which is also where it calls
   tone                  the frequency in Hz that it sends whenever its audio is connected
+  tcp                   whether it talks to the server over TCP
   answer                what it does with a call: "auto" (180, then 200), "ring" (180), or a status code
 
 The process has no sound hardware: a null device gives the clock, a tone generator the microphone, a file the speaker.
@@ -98,7 +99,8 @@ class Phone:
         transport.port = config["sip_port"]
         transport.boundAddress = "127.0.0.1"
         transport.publicAddress = "127.0.0.1"
-        self.endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        kind = pj.PJSIP_TRANSPORT_TCP if config.get("tcp") else pj.PJSIP_TRANSPORT_UDP
+        self.endpoint.transportCreate(kind, transport)
         self.endpoint.libStart()
         self.endpoint.audDevManager().setNullDev()
         for codec in self.endpoint.codecEnum2():
@@ -130,7 +132,7 @@ class Phone:
         server = config["server"]
         if config.get("password"):
             settings.idUri = f"sip:{config['user']}@{server}"
-            settings.regConfig.registrarUri = f"sip:{server}"
+            settings.regConfig.registrarUri = f"sip:{server}" + (";transport=tcp" if config.get("tcp") else "")
             settings.regConfig.timeoutSec = 300
             settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", config["user"], 0, config["password"]))
         else:

@@ -30,8 +30,21 @@ impl Pjsua {
     /// If the server does not take the registration.
     #[must_use]
     pub fn device(server: &Server, number: &str, tone: u32, policy: Policy) -> Self {
+        Self::registered(server, number, tone, policy, false)
+    }
+
+    /// The same over TCP.
+    ///
+    /// # Panics
+    /// If the server does not take the registration.
+    #[must_use]
+    pub fn device_over_tcp(server: &Server, number: &str, tone: u32, policy: Policy) -> Self {
+        Self::registered(server, number, tone, policy, true)
+    }
+
+    fn registered(server: &Server, number: &str, tone: u32, policy: Policy, tcp: bool) -> Self {
         let password = Server::secret(number);
-        let phone = Self::start(&server.sip.to_string(), number, Some(&password), free_port(), tone, policy);
+        let phone = Self::launch(&server.sip.to_string(), number, Some(&password), free_port(), tone, policy, tcp);
         let registered = phone.wait("registration", |it| it["event"] == "registration");
         assert_eq!((&registered["code"], &registered["active"]), (&json!(200), &json!(true)), "{number}: {registered}");
         phone
@@ -46,6 +59,18 @@ impl Pjsua {
     /// Any phone: `server` is where it registers, if it has a password, and calls.
     #[must_use]
     pub fn start(server: &str, user: &str, password: Option<&str>, sip_port: u16, tone: u32, policy: Policy) -> Self {
+        Self::launch(server, user, password, sip_port, tone, policy, false)
+    }
+
+    fn launch(
+        server: &str,
+        user: &str,
+        password: Option<&str>,
+        sip_port: u16,
+        tone: u32,
+        policy: Policy,
+        tcp: bool,
+    ) -> Self {
         let settings = json!({
             "sip_port": sip_port,
             "rtp_port": free_ports(20),
@@ -53,13 +78,15 @@ impl Pjsua {
             "password": password,
             "server": server,
             "tone": tone,
+            "tcp": tcp,
             "answer": policy_text(policy),
         });
         let mut command = Command::new(tools::tool("venv").join("bin/python"));
         command.arg(tools::own_file("phones/pjsua_phone.py")).arg(settings.to_string());
         let process = LineProcess::start(&format!("pjsua {user}"), &mut command);
         let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
-        let phone = Self { process, server: server.to_owned(), folder, recordings: 0 };
+        let server = if tcp { format!("{server};transport=tcp") } else { server.to_owned() };
+        let phone = Self { process, server, folder, recordings: 0 };
         phone.wait("started", |it| it["event"] == "started");
         phone
     }

@@ -22,6 +22,12 @@ impl Legs {
         if it.dialog_mut().is_none_or(|it| it.accept(request).is_err()) {
             return self.refuse(id, 500, cx);
         }
+        // The peer has connected again; whoever can name the dialog may take it along.
+        let has_moved =
+            from.transport.is_connected() && it.dialog().is_some_and(|it| !self.streams.is_open(it.flow().remote));
+        if has_moved && let Some(dialog) = it.dialog_mut() {
+            dialog.take_along(from);
+        }
         match request.method {
             Method::Bye => {
                 self.refuse(id, 200, cx);
@@ -111,10 +117,10 @@ impl Legs {
 
     /// Asks a peer that has been silent whether it is still there (V-08).
     pub(crate) fn probe(&mut self, id: LegId, cx: &mut Context<'_>) {
-        let Some(Stage::Up { dialog, probe: None, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else {
-            return;
-        };
-        let (request, flow) = (dialog.request(&Method::Options), dialog.flow());
+        let Some(Stage::Up { dialog, probe: None, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
+        let Some(flow) = self.way(dialog) else { return self.hang_up(id, Cause::Gone, cx) };
+        let Some(dialog) = self.legs.get_mut(&id).and_then(Leg::dialog_mut) else { return };
+        let request = dialog.request(&Method::Options);
         let Some(client) = self.send(request, flow, cx) else { return };
         self.clients.insert(client, Purpose::Probe(id));
         if let Some(Stage::Up { probe, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) {
@@ -151,7 +157,7 @@ impl Legs {
     }
 
     pub(crate) fn bye(&mut self, mut dialog: Dialog, cx: &mut Context<'_>) {
-        let flow = dialog.flow();
+        let Some(flow) = self.way(&dialog) else { return };
         // However the peer answers, and if it does not: the dialog is over (s15.1.1).
         self.send(dialog.request(&Method::Bye), flow, cx);
     }

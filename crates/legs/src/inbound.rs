@@ -220,7 +220,8 @@ impl Legs {
     /// A response that makes or keeps a dialog: with our Contact and the route that the request took (s12.1.1).
     pub(crate) fn dialog_response(&self, id: ServerId, code: u16) -> Option<Response> {
         let mut response = self.endpoint.dialog_response(id, code)?;
-        response.headers.add(HeaderName::Contact, self.settings.contact_field());
+        let transport = self.endpoint.came_from(id)?.transport;
+        response.headers.add(HeaderName::Contact, self.settings.contact_field(transport));
         if code >= 200 {
             response.headers.add(HeaderName::Allow, self.endpoint.allow());
         }

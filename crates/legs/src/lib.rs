@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod connections;
 mod dialogs;
 mod inbound;
 mod leg;
@@ -28,8 +29,8 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 use sip_proto::{
-    ClientId, Dialog, DialogId, Endpoint, Flow, Output as Wire, Request, Response, ServerId, digest::Authenticator,
-    registrar::Registrar,
+    ClientId, Dialog, DialogId, Endpoint, Flow, Output as Wire, Request, Response, ServerId, Streams,
+    digest::Authenticator, registrar::Registrar,
 };
 use std::net::SocketAddr;
 
@@ -49,6 +50,17 @@ pub enum Input<'a> {
         /// Who sent it.
         source: SocketAddr,
     },
+    /// A peer has opened a TCP connection.
+    Connected(SocketAddr),
+    /// Octets came over a connection.
+    Stream {
+        /// They.
+        bytes: &'a [u8],
+        /// Who sent them.
+        source: SocketAddr,
+    },
+    /// A connection is closed, whoever closed it, or could not be written to.
+    Disconnected(SocketAddr),
     /// The domain wants something of a leg.
     Order(LegAction),
     /// The devices and trunks, whenever they change.
@@ -73,6 +85,8 @@ pub enum Output {
         /// The whole message.
         bytes: Vec<u8>,
     },
+    /// Close the connection with this peer.
+    Disconnect(SocketAddr),
     /// Tell the domain.
     Event(LegId, LegEvent),
     /// Tell the media workers.
@@ -152,6 +166,7 @@ pub struct Legs {
     endpoint: Endpoint,
     authenticator: Authenticator,
     registrar: Registrar,
+    streams: Streams,
     peers: Peers,
     random: ChaCha8Rng,
     legs: BTreeMap<LegId, Leg>,
@@ -199,6 +214,7 @@ impl Legs {
             endpoint: Endpoint::new(settings.endpoint(), random.next_u64()),
             authenticator: Authenticator::new(&settings.domain, key),
             registrar: Registrar::new(),
+            streams: Streams::default(),
             peers: Peers::default(),
             random,
             legs: BTreeMap::new(),
@@ -222,7 +238,11 @@ impl Legs {
                 self.endpoint.handle(received, now, &mut self.wire);
                 self.dispatch(cx);
             }
+            Input::Connected(source) => self.streams.open(source, now),
+            Input::Stream { bytes, source } => self.on_stream(source, bytes, cx),
+            Input::Disconnected(source) => self.on_disconnected(source, cx),
             Input::Timeout => {
+                self.close_idle(cx);
                 self.endpoint.handle(sip_proto::Input::Timeout, now, &mut self.wire);
                 self.dispatch(cx);
                 self.expire_registrations(cx);
@@ -238,7 +258,10 @@ impl Legs {
     /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.endpoint.poll_timeout(), self.registrar.poll_timeout()].into_iter().flatten().min()
+        [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.streams.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// How many legs there are.

@@ -110,7 +110,7 @@ impl Legs {
         headers.add(HeaderName::To, destination.to.clone());
         headers.add(HeaderName::CallId, self.endpoint.token());
         headers.add(HeaderName::CSeq, "1 INVITE");
-        headers.add(HeaderName::Contact, self.settings.contact_field());
+        headers.add(HeaderName::Contact, self.settings.contact_field(destination.flow.transport));
         headers.add(HeaderName::Allow, self.endpoint.allow());
         if dial.alert == Alert::AutoAnswer {
             // Phones differ in which of these they know: RFC 5373, Polycom and Yealink, Grandstream.

@@ -65,7 +65,7 @@ impl Legs {
     }
 
     /// Hands the registrar something, reports what changes by it, and leaves the response to the caller.
-    fn registrar_says(&mut self, input: Input<'_>, cx: &mut Context<'_>) -> Vec<Registered> {
+    pub(crate) fn registrar_says(&mut self, input: Input<'_>, cx: &mut Context<'_>) -> Vec<Registered> {
         let before = match input {
             Input::Register { number, .. } => self.registrar.is_registered(number),
             _ => true,
@@ -76,9 +76,11 @@ impl Legs {
             match output {
                 Registered::Bound { number, binding } => {
                     let Ok(number) = number.parse::<PhoneNumber>() else { continue };
-                    if let Some(saved) = binding.saved(number.as_str()) {
-                        cx.out.push(Output::SaveRegistration(write(number, saved)));
-                    }
+                    cx.out.push(match binding.saved(number.as_str()) {
+                        Some(saved) => Output::SaveRegistration(write(number, saved)),
+                        // It lives on a connection now, and ends with it.
+                        None => Output::DropRegistration { number, contact: binding.contact.to_string() },
+                    });
                 }
                 Registered::Unbound { number, contact, .. } => {
                     let Ok(number) = number.parse::<PhoneNumber>() else { continue };

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use sip_proto::{Config, Host, Method, Uri};
+use sip_proto::{Config, Host, Method, Transport, Uri};
 
 /// Who we are and where we are reached.
 #[derive(Clone, Debug)]
@@ -12,6 +12,8 @@ pub struct Settings {
     /// Where peers reach us: what `Via` and `Contact` say. Where the socket is bound to every address, this must be one
     /// of them.
     pub contact: SocketAddr,
+    /// The same for those who reach us over TCP.
+    pub contact_tcp: SocketAddr,
     /// Further addresses under which requests may name us; an unspecified one (`0.0.0.0`) stands for all.
     pub listeners: Vec<IpAddr>,
     /// The address that SDP advertises.
@@ -33,6 +35,7 @@ impl Settings {
         Self {
             domain: domain.into(),
             contact,
+            contact_tcp: contact,
             listeners: Vec::new(),
             media,
             agent: "Undertone".to_owned(),
@@ -44,6 +47,7 @@ impl Settings {
 
     pub(crate) fn endpoint(&self) -> Config {
         let mut config = Config::new(self.contact.to_string(), self.agent.clone());
+        config.sent_by_tcp = self.contact_tcp.to_string();
         config.allow = vec![
             Method::Invite,
             Method::Ack,
@@ -58,16 +62,22 @@ impl Settings {
         config
     }
 
-    /// Our `Contact`.
-    pub(crate) fn contact_field(&self) -> String {
-        format!("<sip:{}>", self.contact)
+    /// Our `Contact` for peers on this transport.
+    pub(crate) fn contact_field(&self, transport: Transport) -> String {
+        match transport {
+            Transport::Udp => format!("<sip:{}>", self.contact),
+            Transport::Tcp => format!("<sip:{};transport=tcp>", self.contact_tcp),
+        }
     }
 
     /// Whether a URI is for us: the domain, or the address of a listener with any port or none.
     pub(crate) fn is_ours(&self, uri: &Uri) -> bool {
         match uri.host() {
             Some(Host::Ip(ip)) => {
-                *ip == self.contact.ip() || self.listeners.contains(ip) || self.domain == ip.to_string()
+                *ip == self.contact.ip()
+                    || *ip == self.contact_tcp.ip()
+                    || self.listeners.contains(ip)
+                    || self.domain == ip.to_string()
             }
             Some(host @ Host::Name(_)) => host.to_string().eq_ignore_ascii_case(&self.domain),
             None => false,

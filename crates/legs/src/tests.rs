@@ -2,6 +2,7 @@
 
 mod calls;
 mod chance;
+mod connections;
 mod dialogs;
 mod entry;
 mod phone;

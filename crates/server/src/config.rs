@@ -52,14 +52,14 @@ pub(crate) struct Sip {
     #[serde(deserialize_with = "host_name")]
     pub(crate) domain: String,
     pub(crate) udp: SocketAddr,
-    /// Accepted so that files written for later versions are understood; nothing listens there yet.
-    pub(crate) tcp: SocketAddr,
+    /// The same as `udp` where it is not written.
+    pub(crate) tcp: Option<SocketAddr>,
 }
 
 impl Default for Sip {
     fn default() -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], 5060));
-        Self { domain: "undertone.local".into(), udp: local, tcp: local }
+        Self { domain: "undertone.local".into(), udp: local, tcp: None }
     }
 }
 

@@ -235,8 +235,8 @@ impl Driver {
                 Output::DropRegistration { number, contact } => {
                     self.keep(vec![Record::RegistrationGone { number, contact }]);
                 }
-                // The adapter has sent these.
-                Output::Transmit { .. } => {}
+                // The adapter has done these.
+                Output::Transmit { .. } | Output::Disconnect(_) => {}
             }
         }
         // Keeps its memory for the next turn.

@@ -158,6 +158,7 @@ fn sip(config: &Config) -> Result<sip::Sip, StartError> {
     let settings = sip::Settings {
         domain: config.sip.domain.clone(),
         listen: config.sip.udp,
+        tcp: config.sip.tcp,
         advertise: None,
         media: config.media.address,
     };

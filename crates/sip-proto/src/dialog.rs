@@ -105,10 +105,14 @@ impl Dialog {
         &self.target
     }
 
-    /// Where its requests go: the first route, or else the peer's Contact, where that is an address that can be reached;
-    /// the flow that the dialog came about on otherwise, which leads through a peer's NAT.
+    /// Where its requests go: the connection that the peer has opened, if there is one, because we open none; else the
+    /// first route, or else the peer's Contact, where that is an address that can be reached; the flow that the dialog
+    /// came about on otherwise, which leads through a peer's NAT.
     #[must_use]
     pub fn flow(&self) -> Flow {
+        if self.flow.transport.is_connected() {
+            return self.flow;
+        }
         if let Some(route) = self.routes.first() {
             return route_uri(route).as_ref().and_then(message::literal_flow).unwrap_or(self.flow);
         }
@@ -149,6 +153,11 @@ impl Dialog {
             self.target = contact.uri;
         }
         self.flow = from;
+    }
+
+    /// The peer's connection is gone and it has another one now.
+    pub fn take_along(&mut self, to: Flow) {
+        self.flow = to;
     }
 
     /// A 2xx may bring a route set that the early dialog's response did not (s13.2.2.4).

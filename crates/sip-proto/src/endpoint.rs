@@ -45,6 +45,8 @@ pub struct ClientId(u64);
 pub struct Config {
     /// `host:port` where peers reach us: what our `Via` says.
     pub sent_by: String,
+    /// The same for messages over TCP.
+    pub sent_by_tcp: String,
     /// `User-Agent` of our requests and `Server` of our responses.
     pub agent: String,
     /// The methods that the transaction user takes; others get 405, or 501 where nobody knows them.
@@ -62,8 +64,10 @@ impl Config {
     /// A configuration with the usual times and limits.
     #[must_use]
     pub fn new(sent_by: impl Into<String>, agent: impl Into<String>) -> Self {
+        let sent_by = sent_by.into();
         Self {
-            sent_by: sent_by.into(),
+            sent_by_tcp: sent_by.clone(),
+            sent_by,
             agent: agent.into(),
             allow: vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options],
             supported: Vec::new(),
@@ -74,15 +78,24 @@ impl Config {
 }
 
 /// What an endpoint is handed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Input<'a> {
-    /// A datagram, or one message of a stream.
+    /// A datagram.
     Received {
         /// The octets.
         bytes: &'a [u8],
         /// Where they came from.
         from: Flow,
     },
+    /// A message that came over a connection, see [`crate::stream`].
+    Message {
+        /// The message.
+        message: Message,
+        /// The connection.
+        from: Flow,
+    },
+    /// A connection is closed: what was sent over it gets no answer (RFC 3261 s17.1.4).
+    Closed(Flow),
     /// [`Endpoint::poll_timeout`] has been reached.
     Timeout,
 }
@@ -187,10 +200,11 @@ impl Endpoint {
     pub fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Vec<Output>) {
         match input {
             Input::Received { bytes, from } => match message::parse(bytes) {
-                Some(Message::Request(request)) => self.on_request(request, from, now, out),
-                Some(Message::Response(response)) => self.on_response(response, from, now, out),
+                Some(message) => self.on_message(message, from, now, out),
                 None => self.refuse_unreadable(bytes, from, out),
             },
+            Input::Message { message, from } => self.on_message(message, from, now, out),
+            Input::Closed(flow) => self.on_closed(flow, now, out),
             Input::Timeout => {
                 while let Some(timer) = self.heap.due(now) {
                     self.on_timer(timer, now, out);
@@ -221,6 +235,13 @@ impl Endpoint {
         self.next
     }
 
+    fn on_message(&mut self, message: Message, from: Flow, now: Time, out: &mut Vec<Output>) {
+        match message {
+            Message::Request(request) => self.on_request(request, from, now, out),
+            Message::Response(response) => self.on_response(response, from, now, out),
+        }
+    }
+
     fn on_timer(&mut self, timer: Timer, now: Time, out: &mut Vec<Output>) {
         match timer {
             Timer::Server(id, timer) => {
@@ -246,6 +267,7 @@ fn encode(message: &Message) -> Vec<u8> {
 fn reliability(transport: Transport) -> Reliability {
     match transport {
         Transport::Udp => Reliability::Unreliable,
+        Transport::Tcp => Reliability::Reliable,
     }
 }
 

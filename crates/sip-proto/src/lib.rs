@@ -5,6 +5,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod message;
 pub mod registrar;
+pub mod stream;
 pub mod transport;
 
 pub use dialog::{Dialog, DialogId};
@@ -13,4 +14,5 @@ pub use message::{
     Address, CSeq, ContactValue, Header, HeaderName, Headers, HeadersExt, Host, Message, MessageExt, Method, Request,
     Response, Uri,
 };
+pub use stream::Streams;
 pub use transport::{Flow, Transport};

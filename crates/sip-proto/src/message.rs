@@ -87,6 +87,7 @@ pub fn user(uri: &Uri) -> String {
 pub fn literal_flow(uri: &Uri) -> Option<Flow> {
     match uri.host()? {
         Host::Ip(ip) => {
+            // Whatever it asks for: we open no connections, and everybody takes UDP (RFC 3261 s18).
             let transport = Transport::Udp;
             Some(Flow { transport, remote: (*ip, uri.port().unwrap_or(transport.default_port())).into() })
         }

@@ -62,6 +62,7 @@ impl Binding {
     #[must_use]
     pub fn saved(&self, number: &str) -> Option<Saved> {
         match self.flow.transport {
+            Transport::Tcp => None,
             Transport::Udp => Some(Saved {
                 number: number.to_owned(),
                 contact: self.contact.to_string(),
@@ -182,7 +183,7 @@ impl Registrar {
             Input::Closed(flow) => {
                 let numbers: Vec<_> = self.numbers.keys().cloned().collect();
                 for number in numbers {
-                    self.remove(&number, |it| it.flow == flow && is_connection(flow), Why::Closed, out);
+                    self.remove(&number, |it| it.flow == flow && flow.transport.is_connected(), Why::Closed, out);
                 }
             }
             Input::Forget(number) => self.remove(number, |_| true, Why::Forgotten, out),
@@ -469,17 +470,11 @@ fn thousandths(q: f32) -> u16 {
 /// The rule that [`Binding::flow`] states.
 fn flow_to(contact: &Uri, from: Flow) -> Flow {
     match contact.host() {
-        Some(Host::Ip(ip)) if *ip == from.remote.ip() && !is_connection(from) => {
+        Some(Host::Ip(ip)) if *ip == from.remote.ip() && !from.transport.is_connected() => {
             let port = contact.port().unwrap_or(from.transport.default_port());
             Flow { remote: SocketAddr::new(*ip, port), ..from }
         }
         _ => from,
-    }
-}
-
-const fn is_connection(flow: Flow) -> bool {
-    match flow.transport {
-        Transport::Udp => false,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::{fmt, net::SocketAddr};
 
-/// How messages travel. TCP, TLS and WebSocket become further variants.
+/// How messages travel. TLS and WebSocket become further variants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// Datagrams: lost, doubled and reordered, so transactions retransmit.
     Udp,
+    /// A connection: nothing on it is lost while it lives.
+    Tcp,
 }
 
 impl Transport {
@@ -15,6 +17,16 @@ impl Transport {
     pub const fn via_name(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// Whether messages travel on connections, which are used both ways and not opened by us.
+    #[must_use]
+    pub const fn is_connected(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp => true,
         }
     }
 
@@ -22,7 +34,7 @@ impl Transport {
     #[must_use]
     pub const fn default_port(self) -> u16 {
         match self {
-            Self::Udp => 5060,
+            Self::Udp | Self::Tcp => 5060,
         }
     }
 }
@@ -41,6 +53,12 @@ impl Flow {
     #[must_use]
     pub const fn udp(remote: SocketAddr) -> Self {
         Self { transport: Transport::Udp, remote }
+    }
+
+    /// The connection with `remote`, which opened it.
+    #[must_use]
+    pub const fn tcp(remote: SocketAddr) -> Self {
+        Self { transport: Transport::Tcp, remote }
     }
 }
 

@@ -1,5 +1,6 @@
-//! The SIP socket, and the legs behind it: datagrams in and out, nothing decided.
+//! The SIP sockets, and the legs behind them: datagrams and connections in and out, nothing decided.
 
+mod connections;
 mod settings;
 
 #[cfg(test)]
@@ -17,24 +18,28 @@ use legs::{Input, Legs};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 
+use self::connections::{Connections, Event};
 pub use self::settings::Settings;
 pub use legs::{MediaOrder, Output, Ports, Stream};
 
-/// What went over the socket, for the metrics.
+/// What went over the sockets, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Datagrams read.
+    /// Datagrams, and pieces of streams, read.
     pub received: u64,
-    /// Datagrams written.
+    /// Messages written.
     pub sent: u64,
-    /// Datagrams not written because the socket could not take them; SIP over UDP sends them again.
+    /// Messages not written because the socket could not take them; SIP over UDP sends them again.
     pub dropped: u64,
 }
 
-/// One UDP socket and all legs. Its driver owns it on one thread: it waits for [`Sip::readable`], for
+/// One UDP socket, one TCP listener with its connections, and all legs. Its driver owns it on one thread: it waits for [`Sip::readable`], for
 /// [`Sip::poll_timeout`] and for orders, and hands each on.
 pub struct Sip {
     socket: UdpSocket,
+    connections: Connections,
+    /// What has happened on a connection, seen while waiting.
+    seen: Option<Event>,
     legs: Legs,
     buffer: Box<[u8]>,
     outputs: Vec<Output>,
@@ -42,16 +47,19 @@ pub struct Sip {
 }
 
 impl Sip {
-    /// Opens the socket. To be called inside a tokio runtime.
+    /// Opens the sockets. To be called inside the tokio runtime that drives this.
     ///
     /// # Errors
-    /// The address cannot be bound.
+    /// An address cannot be bound.
     pub fn bind(settings: &Settings, seed: u64) -> io::Result<Self> {
         let socket = open(settings.listen)?;
         let listen = socket.local_addr()?;
+        let connections = Connections::listen(settings.tcp.unwrap_or(listen))?;
         Ok(Self {
-            legs: Legs::new(settings.legs(listen), seed),
+            legs: Legs::new(settings.legs(listen, connections.local_addr()), seed),
             socket,
+            connections,
+            seen: None,
             buffer: vec![0; DATAGRAM_MAX].into(),
             outputs: Vec::new(),
             counters: Counters::default(),
@@ -70,8 +78,17 @@ impl Sip {
     ///
     /// # Errors
     /// The runtime is shutting down.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
+    pub async fn readable(&mut self) -> io::Result<()> {
+        if self.seen.is_some() {
+            return Ok(());
+        }
+        tokio::select! {
+            readable = self.socket.readable() => readable,
+            Some(event) = self.connections.next() => {
+                self.seen = Some(event);
+                Ok(())
+            }
+        }
     }
 
     /// Reads what has come, but no more than a batch so that timers and orders get their turn; the socket is still
@@ -92,15 +109,34 @@ impl Sip {
             // An IPv4 peer of a socket for both families has one address, whichever way it is written.
             let source = SocketAddr::new(source.ip().to_canonical(), source.port());
             self.legs.handle(Input::Datagram { bytes, source }, ports, now, &mut self.outputs);
-            self.transmit(events);
+            self.transmit(ports, now, events);
         }
+        for _ in 0..BATCH {
+            let Some(event) = self.seen.take().or_else(|| self.connections.pending()) else { break };
+            self.connection(event, ports, now, events);
+        }
+    }
+
+    fn connection(&mut self, event: Event, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+        if !self.connections.note(&event) {
+            return;
+        }
+        let input = match &event {
+            Event::Opened(it, _) => Input::Connected(it.peer),
+            Event::Bytes(it, bytes) => {
+                self.counters.received += 1;
+                Input::Stream { bytes, source: it.peer }
+            }
+            Event::Closed(it) => Input::Disconnected(it.peer),
+        };
+        self.handle(input, ports, now, events);
     }
 
     /// Hands the legs an order, a directory, a time-out or any other input; sends what follows, and appends all else to
     /// `events`.
     pub fn handle(&mut self, input: Input<'_>, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
         self.legs.handle(input, ports, now, &mut self.outputs);
-        self.transmit(events);
+        self.transmit(ports, now, events);
     }
 
     /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
@@ -121,20 +157,47 @@ impl Sip {
         self.counters
     }
 
-    fn transmit(&mut self, events: &mut Vec<Output>) {
-        for output in self.outputs.drain(..) {
-            let Output::Transmit { to, bytes } = output else {
-                events.push(output);
-                continue;
-            };
-            match self.socket.try_send_to(&bytes, to.remote) {
-                Ok(_) => self.counters.sent += 1,
-                Err(error) => {
-                    tracing::trace!(%error, %to, "sending");
-                    self.counters.dropped += 1;
+    fn transmit(&mut self, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+        // Each connection that is lost here is lost once, so this ends.
+        while !self.outputs.is_empty() {
+            let mut lost = Vec::new();
+            let mut outputs = std::mem::take(&mut self.outputs);
+            for output in outputs.drain(..) {
+                match output {
+                    Output::Transmit { to, bytes } if to.transport.is_connected() => {
+                        if !self.over_connection(to.remote, bytes) {
+                            lost.push(to.remote);
+                        }
+                    }
+                    Output::Transmit { to, bytes } => self.over_socket(to.remote, &bytes),
+                    Output::Disconnect(peer) => self.connections.close(peer),
+                    other => events.push(other),
                 }
             }
+            // Keeps its memory for the next turn.
+            self.outputs = outputs;
+            lost.dedup();
+            for peer in lost {
+                self.legs.handle(Input::Disconnected(peer), ports, now, &mut self.outputs);
+            }
         }
+    }
+
+    fn over_socket(&mut self, to: SocketAddr, bytes: &[u8]) {
+        match self.socket.try_send_to(bytes, to) {
+            Ok(_) => self.counters.sent += 1,
+            Err(error) => {
+                tracing::trace!(%error, %to, "sending");
+                self.counters.dropped += 1;
+            }
+        }
+    }
+
+    fn over_connection(&mut self, to: SocketAddr, bytes: Vec<u8>) -> bool {
+        let sent = self.connections.send(to, bytes);
+        let counter = if sent { &mut self.counters.sent } else { &mut self.counters.dropped };
+        *counter += 1;
+        sent
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Settings {
     pub domain: String,
     /// `[sip] udp`.
     pub listen: SocketAddr,
+    /// `[sip] tcp`; `None` is the address and port of `listen`.
+    pub tcp: Option<SocketAddr>,
     /// The address in `Contact` and `Via`; needed only where `listen` is every address and the way to the peers is not
     /// the way to the internet.
     pub advertise: Option<IpAddr>,
@@ -17,11 +19,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn legs(&self, listen: SocketAddr) -> legs::Settings {
+    pub(crate) fn legs(&self, listen: SocketAddr, tcp: SocketAddr) -> legs::Settings {
         let advertised = self.advertise.unwrap_or_else(|| reachable(listen.ip()));
         let contact = SocketAddr::new(advertised, listen.port());
         let mut settings = legs::Settings::new(&self.domain, contact, self.media);
-        settings.listeners = vec![listen.ip()];
+        settings.contact_tcp = SocketAddr::new(self.advertise.unwrap_or_else(|| reachable(tcp.ip())), tcp.port());
+        settings.listeners = vec![listen.ip(), tcp.ip()];
         settings
     }
 }

@@ -4,7 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use clock::Time;
 use domain::ids::LegId;
-use tokio::net::UdpSocket;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpStream, UdpSocket},
+};
 
 use super::*;
 
@@ -24,6 +27,7 @@ async fn options_is_answered_over_the_socket() {
     let settings = Settings {
         domain: "undertone.local".into(),
         listen: loopback,
+        tcp: None,
         advertise: None,
         media: Ipv4Addr::LOCALHOST.into(),
     };
@@ -44,6 +48,49 @@ async fn options_is_answered_over_the_socket() {
     assert!(answer.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, REGISTER\r\n"), "{answer}");
     assert!(events.is_empty());
     assert_eq!(sip.counters(), Counters { received: 1, sent: 1, dropped: 0 });
+}
+
+#[tokio::test]
+async fn a_connection_carries_messages_and_pings_and_is_closed_for_nonsense() {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let settings = Settings {
+        domain: "undertone.local".into(),
+        listen: loopback,
+        tcp: Some(loopback),
+        advertise: None,
+        media: Ipv4Addr::LOCALHOST.into(),
+    };
+    let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");
+    let mut phone = TcpStream::connect(sip.connections.local_addr()).await.expect("it listens");
+    let request = "\r\n\r\nOPTIONS sip:undertone.local SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 127.0.0.1:1;branch=z9hG4bK1\r\n\
+        From: <sip:a@b>;tag=1\r\nTo: <sip:undertone.local>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
+        Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
+    phone.write_all(request.as_bytes()).await.expect("it is taken");
+    let mut answer = String::new();
+    while !answer.ends_with("\r\n\r\n") {
+        answer.push_str(&driven(&mut sip, &mut phone).await);
+    }
+    assert!(answer.starts_with("\r\nSIP/2.0 200 OK\r\n"), "{answer}");
+    phone.write_all(b"no SIP at all\r\n\r\n").await.expect("it is taken");
+    assert_eq!(driven(&mut sip, &mut phone).await, "", "the connection is closed");
+}
+
+/// What the phone reads next while the server runs; nothing at the end.
+async fn driven(sip: &mut Sip, phone: &mut TcpStream) -> String {
+    let mut buffer = [0; 2000];
+    let mut events = Vec::new();
+    loop {
+        tokio::select! {
+            length = phone.read(&mut buffer) => {
+                return String::from_utf8_lossy(&buffer[..length.expect("it can be read")]).into_owned();
+            }
+            readable = sip.readable() => {
+                readable.expect("the runtime lives");
+                sip.receive(&mut NoPorts, Time::from_unix_ms(0), &mut events);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,41 @@ fn three_softphones_the_request_of_the_page_and_who_hears_whom() {
 }
 
 #[test]
+fn phones_over_tcp_in_a_call_with_one_over_udp() {
+    let scene = Scene::with(&Setup::new(), &["agent1", "super1"]);
+    let mut agent = Pjsua::device_over_tcp(&scene.server, "5001", AGENT_TONE, Policy::Answer);
+    let mut supervisor = Pjsua::device_over_tcp(&scene.server, "5005", SUPERVISOR_TONE, Policy::Answer);
+    let mut customer = Pjsua::device(&scene.server, "5002", CUSTOMER_TONE, Policy::Answer);
+    scene.listen_in("super1", "5001", &json!({}));
+    // From either side of the connection.
+    customer.dial("5001");
+    let invite = agent.wait_incoming();
+    assert!(invite.contains("Via: SIP/2.0/TCP ") && invite.contains(";transport=tcp>"), "{invite}");
+    agent.wait_established();
+    supervisor.wait_established();
+    agent.hold();
+    agent.retrieve();
+    let heard = listen(2.0, &mut [&mut customer, &mut agent, &mut supervisor]);
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE, SUPERVISOR_TONE]);
+    assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE, SUPERVISOR_TONE]);
+    assert_hears("supervisor", &heard[2], &[CUSTOMER_TONE, AGENT_TONE], &[SUPERVISOR_TONE]);
+    customer.hang_up();
+    customer.wait_ended();
+    agent.wait_ended();
+    supervisor.wait_ended();
+    agent.dial("5002");
+    customer.wait_established();
+    agent.wait_established();
+    supervisor.wait_established();
+    agent.hang_up();
+    customer.wait_ended();
+    // A registration ends with its connection.
+    agent.vanish();
+    customer.dial("5001");
+    assert_eq!(customer.wait_end_status(), 480, "nobody is registered any more");
+}
+
+#[test]
 fn a_baresip_agent_and_a_pjsua_supervisor() {
     let scene = Scene::with(&Setup::new(), &["agent1", "super1"]);
     let mut agent = Baresip::device(&scene.server, "5001", AGENT_TONE, Policy::Answer);

@@ -19,6 +19,8 @@ pub(super) struct Phone {
     invite: Option<Request>,
     other: Option<Request>,
     count: u32,
+    /// It talks over a connection.
+    pub(super) is_connected: bool,
     /// It does not acknowledge refusals by itself.
     is_mute: bool,
     /// The ACK to a refusal, to be sent at once.
@@ -49,6 +51,7 @@ impl Phone {
             invite: None,
             other: None,
             count: 0,
+            is_connected: false,
             is_mute: false,
             acks: None,
         }
@@ -56,6 +59,9 @@ impl Phone {
 
     /// Notes what it was sent and says it in two words.
     pub(super) fn hear(&mut self, bytes: &[u8]) -> String {
+        if bytes == b"\r\n" {
+            return "pong".to_owned();
+        }
         match message::parse(bytes) {
             Some(Message::Request(request)) => self.hear_request(request),
             Some(Message::Response(response)) => self.hear_response(&response),
@@ -136,7 +142,16 @@ impl Phone {
                 self.is_mute = true;
                 return String::new();
             }
-            ["noise"] => "\r\n\r\n".to_owned(),
+            ["ping"] => "\r\n\r\n".to_owned(),
+            ["half", rest @ ..] => {
+                let whole = self.say(rest);
+                return whole[..whole.len() / 2].to_owned();
+            }
+            ["rest"] => {
+                let whole = self.last.clone();
+                return whole[whole.len() / 2..].to_owned();
+            }
+            ["noise"] => "noise\r\n\r\n".to_owned(),
             [method @ ("bye" | "options" | "update" | "info"), options @ ..] => {
                 self.call.sequence += 1;
                 self.inside(&method.to_uppercase(), options)
@@ -146,6 +161,7 @@ impl Phone {
             [code, options @ ..] => self.reply(self.invite.clone(), code, options),
             [] => String::new(),
         };
+        let text = if self.is_connected { text.replace("SIP/2.0/UDP", "SIP/2.0/TCP") } else { text };
         self.last.clone_from(&text);
         text
     }

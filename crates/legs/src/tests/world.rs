@@ -142,6 +142,8 @@ impl World {
                 let action = LegAction { call: CallId(7), leg: leg_id(leg), order: order(rest) };
                 self.feed(Input::Order(action));
             }
+            [phone, "connects"] => self.connect(phone, true),
+            [phone, "disconnects"] => self.connect(phone, false),
             [phone, rest @ ..] => self.deliver(phone, &rest.join(" ")),
             [] => {}
         }
@@ -185,7 +187,16 @@ impl World {
         let words: Vec<_> = says.split(' ').collect();
         let phone = self.phones.get_mut(name).unwrap_or_else(|| panic!("there is no phone {name}"));
         let (text, source) = (phone.say(&words), phone.address);
-        self.feed(Input::Datagram { bytes: text.as_bytes(), source });
+        let bytes = text.as_bytes();
+        let is_connected = phone.is_connected;
+        self.feed(if is_connected { Input::Stream { bytes, source } } else { Input::Datagram { bytes, source } });
+    }
+
+    fn connect(&mut self, name: &str, connects: bool) {
+        let phone = self.phones.get_mut(name).unwrap_or_else(|| panic!("there is no phone {name}"));
+        phone.is_connected = connects;
+        let source = phone.address;
+        self.feed(if connects { Input::Connected(source) } else { Input::Disconnected(source) });
     }
 
     fn feed(&mut self, input: Input<'_>) {
@@ -201,10 +212,11 @@ impl World {
 
     /// Phones acknowledge refusals at once; nothing comes of that.
     fn acknowledge(&mut self) {
-        let acks: Vec<_> = self.phones.values_mut().filter_map(|it| Some((it.acks.take()?, it.address))).collect();
-        for (ack, source) in acks {
+        let acks = self.phones.values_mut().filter_map(|it| Some((it.acks.take()?, it.address, it.is_connected)));
+        for (ack, source, is_connected) in acks.collect::<Vec<_>>() {
             let mut out = Vec::new();
-            let input = Input::Datagram { bytes: ack.as_bytes(), source };
+            let bytes = ack.as_bytes();
+            let input = if is_connected { Input::Stream { bytes, source } } else { Input::Datagram { bytes, source } };
             self.legs.handle(input, &mut self.ports, self.now, &mut out);
             assert_eq!(out, [], "an ACK to a refusal is the end of it");
         }
@@ -213,6 +225,9 @@ impl World {
     fn summary(&mut self, output: &Output) -> String {
         match output {
             Output::Transmit { to, bytes } => match self.phones.values_mut().find(|it| it.address == to.remote) {
+                Some(phone) if to.transport.is_connected() != phone.is_connected => {
+                    panic!("{} is not reached over {to}", phone.name)
+                }
                 Some(phone) => format!("{} < {}", phone.name.clone(), phone.hear(bytes)),
                 None => format!("{} < …", to.remote),
             },
@@ -231,6 +246,7 @@ impl World {
             Output::Registered(number) => format!("registered {number}"),
             Output::Unregistered(number) => format!("unregistered {number}"),
             Output::SaveRegistration(it) => format!("save {}", it.contact),
+            Output::Disconnect(peer) => format!("disconnect {peer}"),
             Output::DropRegistration { contact, .. } => format!("drop {contact}"),
         }
     }

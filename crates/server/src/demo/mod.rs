@@ -26,7 +26,7 @@ pub(crate) fn run(once: bool) -> Result<(), Failed> {
     println!("A small contact centre in {}", folder.display());
     let (config, objects) = files(&folder)?;
     let server = serve::start(&config, Some(objects))?;
-    println!("Its server: REST and CometD at http://{}, SIP at {} (udp)\n", server.http(), server.sip());
+    println!("Its server: REST and CometD at http://{}, SIP at {} (UDP and TCP)\n", server.http(), server.sip());
     let heard = Stage::set(&server)?.play(&folder);
     let outcome = match (&heard, once) {
         (Ok(()), false) => keep_calling(&server),
@@ -39,7 +39,12 @@ pub(crate) fn run(once: bool) -> Result<(), Failed> {
 /// The two files, written where a newcomer finds them, and read as `serve` reads them.
 fn files(folder: &Path) -> Result<(Config, provision::File), Failed> {
     let http = free(8_080, |it| std::net::TcpListener::bind(it).and_then(|it| it.local_addr()))?;
-    let sip = free(5_060, |it| UdpSocket::bind(it).and_then(|it| it.local_addr()))?;
+    let sip = free(5_060, |it| {
+        let (udp, at) = UdpSocket::bind(it).and_then(|it| it.local_addr().map(|at| (it, at)))?;
+        let tcp = std::net::TcpListener::bind(at)?;
+        drop(udp);
+        tcp.local_addr()
+    })?;
     let settings = folder.join("undertone.toml");
     let database = folder.join("undertone.db");
     std::fs::write(
@@ -169,7 +174,10 @@ fn keep(folder: &Path, party: Party, heard: &Recording) -> std::io::Result<PathB
 /// Calls again and again until Ctrl-C, so that a newcomer can listen with a phone of their own.
 fn keep_calling(server: &serve::Running) -> Result<(), Failed> {
     println!("\nCalls go on until Ctrl-C. To listen with a phone of your own:");
-    println!("  1. register it: user 5006, password secret-5006, domain {DOMAIN}, proxy {} over UDP", server.sip());
+    println!(
+        "  1. register it: user 5006, password secret-5006, domain {DOMAIN}, proxy {} over UDP or TCP",
+        server.sip()
+    );
     println!("  2. log in:   curl -u supervisor2:supervisor2-password http://{}/api/v2/me \\", server.http());
     println!("                 -H 'Content-Type: application/json' \\");
     println!("                 -d '{{\"operationName\":\"StartContactCenterSession\",\"channels\":[\"voice\"]}}'");

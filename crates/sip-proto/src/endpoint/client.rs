@@ -85,7 +85,8 @@ impl Endpoint {
 
     fn complete_request(&mut self, request: &mut Request, to: Flow) {
         let branch = self.token();
-        let via = format!("SIP/2.0/{} {};branch=z9hG4bK{branch};rport", to.transport.via_name(), self.config.sent_by);
+        let sent_by = if to.transport.is_connected() { &self.config.sent_by_tcp } else { &self.config.sent_by };
+        let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", to.transport.via_name());
         request.headers.remove_all(&HeaderName::Via);
         if let Ok(via) = crate::message::Header::build(HeaderName::Via, via) {
             request.headers.push_front(via);
@@ -165,6 +166,22 @@ impl Endpoint {
                 },
                 Step::Terminated(_) => self.forget_client(id),
                 _ => {}
+            }
+        }
+    }
+
+    /// RFC 3261 s17.1.4: whoever waits for an answer over this connection need wait no longer.
+    pub(super) fn on_closed(&mut self, flow: Flow, now: Time, out: &mut Vec<Output>) {
+        let mut lost: Vec<_> = self.clients.iter().filter(|(_, it)| it.to == flow).map(|(id, _)| *id).collect();
+        lost.sort_unstable();
+        for id in lost {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            // What has its final response wants nothing more.
+            let waits =
+                matches!(client.machine.state(), ClientState::Calling | ClientState::Trying | ClientState::Proceeding);
+            if waits {
+                let steps = client.machine.on_transport_error();
+                self.run_client(id, steps, None, now, out);
             }
         }
     }

@@ -92,6 +92,12 @@ impl Endpoint {
         Some(response)
     }
 
+    /// Where a request came from, while its transaction lives.
+    #[must_use]
+    pub fn came_from(&self, id: ServerId) -> Option<Flow> {
+        self.servers.get(&id).map(|it| it.from)
+    }
+
     /// No longer repeats a 2xx: the peer has shown in another way that it has it.
     pub fn stop_repeating(&mut self, id: ServerId) {
         if let Some(repeat) = self.repeats.remove(&id) {

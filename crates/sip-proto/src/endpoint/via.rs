@@ -53,5 +53,7 @@ pub(super) fn complete(request: &mut Request, via: &Via, from: Flow) -> Option<F
     let header = Header::build(HeaderName::Via, bytes).ok()?;
     request.headers.remove_first(&HeaderName::Via);
     request.headers.push_front(header);
+    // Over a connection the answer takes that connection (s18.2.2).
+    let port = if from.transport.is_connected() { from.remote.port() } else { port };
     Some(Flow { transport: from.transport, remote: (from.remote.ip(), port).into() })
 }

@@ -1,0 +1,170 @@
+//! TCP connections that peers open: octets in and out, bounded, each served by a task of its own.
+
+use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
+
+/// What happens on the connections.
+pub(crate) enum Event {
+    /// A peer has connected; what is sent to it goes into this queue.
+    Opened(Connection, mpsc::Sender<Vec<u8>>),
+    /// Octets came.
+    Bytes(Connection, Vec<u8>),
+    /// It is closed.
+    Closed(Connection),
+}
+
+/// One connection. The number tells it from a later one with the same peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub(crate) peer: SocketAddr,
+    number: u64,
+}
+
+/// The listener and its connections.
+pub(crate) struct Connections {
+    events: mpsc::Receiver<Event>,
+    open: HashMap<SocketAddr, (u64, mpsc::Sender<Vec<u8>>)>,
+    local: SocketAddr,
+}
+
+impl Connections {
+    /// Listens. Tasks are started on the runtime that this is called in, and end with it or with this.
+    pub(crate) fn listen(at: SocketAddr) -> io::Result<Self> {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("TCP {at}: {error}"));
+        let listener = std::net::TcpListener::bind(at).map_err(named)?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let local = listener.local_addr()?;
+        let (sender, events) = mpsc::channel(EVENTS);
+        tokio::spawn(accept(listener, sender));
+        Ok(Self { events, open: HashMap::new(), local })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Waits for what happens next. May be given up at any moment.
+    pub(crate) async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// What has happened already.
+    pub(crate) fn pending(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// Notes what an event says of the connection; false if it is about one that is no longer ours.
+    pub(crate) fn note(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Opened(it, sender) => {
+                self.open.insert(it.peer, (it.number, sender.clone()));
+                true
+            }
+            Event::Bytes(it, _) => self.is_open(*it),
+            Event::Closed(it) => {
+                let is_open = self.is_open(*it);
+                if is_open {
+                    self.open.remove(&it.peer);
+                }
+                is_open
+            }
+        }
+    }
+
+    /// Sends; false if there is no such connection, or if its peer takes nothing any more: then it is closed.
+    pub(crate) fn send(&mut self, peer: SocketAddr, bytes: Vec<u8>) -> bool {
+        let taken = self.open.get(&peer).is_some_and(|it| it.1.try_send(bytes).is_ok());
+        if !taken {
+            self.close(peer);
+        }
+        taken
+    }
+
+    /// Closes, once what was to be sent has been sent.
+    pub(crate) fn close(&mut self, peer: SocketAddr) {
+        self.open.remove(&peer);
+    }
+
+    fn is_open(&self, it: Connection) -> bool {
+        self.open.get(&it.peer).is_some_and(|open| open.0 == it.number)
+    }
+}
+
+async fn accept(listener: TcpListener, events: mpsc::Sender<Event>) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut number = 0;
+    while !events.is_closed() {
+        let (stream, peer) = match listener.accept().await {
+            Ok(it) => it,
+            Err(error) => {
+                tracing::debug!(%error, "accepting");
+                // Out of file descriptors, most likely: others must end first.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = room.clone().try_acquire_owned() else {
+            tracing::debug!(%peer, "too many connections");
+            continue;
+        };
+        number += 1;
+        let connection = Connection { peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()), number };
+        tokio::spawn(serve(stream, connection, events.clone(), permit));
+    }
+}
+
+async fn serve(mut stream: TcpStream, it: Connection, events: mpsc::Sender<Event>, _permit: OwnedSemaphorePermit) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "the connection stays slow");
+    }
+    let (sender, queue) = mpsc::channel(QUEUE);
+    // An error means that nobody is interested any more.
+    if events.send(Event::Opened(it, sender)).await.is_err() {
+        return;
+    }
+    if let Err(error) = exchange(&mut stream, it, &events, queue).await {
+        tracing::debug!(peer = %it.peer, %error, "the connection");
+    }
+    // Told while the port is still taken, so that no later connection can be meant.
+    let _ = events.send(Event::Closed(it)).await;
+}
+
+async fn exchange(
+    stream: &mut TcpStream,
+    it: Connection,
+    events: &mpsc::Sender<Event>,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        tokio::select! {
+            read = stream.read(&mut buffer) => {
+                let bytes = buffer.get(..read?).unwrap_or_default();
+                if bytes.is_empty() || events.send(Event::Bytes(it, bytes.to_vec())).await.is_err() {
+                    return Ok(());
+                }
+            }
+            bytes = queue.recv() => {
+                let Some(bytes) = bytes else { return stream.shutdown().await };
+                timeout(PATIENCE, stream.write_all(&bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            }
+        }
+    }
+}
+
+/// Each costs a task and a buffer.
+const CONNECTIONS_MAX: usize = 4_096;
+/// What may wait for the driver; after that peers wait.
+const EVENTS: usize = 256;
+/// Messages that may wait for one peer. Whoever leaves so many lying there is gone.
+const QUEUE: usize = 256;
+/// How long a peer may refuse to take a message.
+const PATIENCE: Duration = Duration::from_secs(10);
+const CHUNK: usize = 4_096;

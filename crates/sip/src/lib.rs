@@ -113,15 +113,15 @@ impl Sip {
         }
         for _ in 0..BATCH {
             let Some(event) = self.seen.take().or_else(|| self.connections.pending()) else { break };
-            self.connection(event, ports, now, events);
+            self.connection(&event, ports, now, events);
         }
     }
 
-    fn connection(&mut self, event: Event, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
-        if !self.connections.note(&event) {
+    fn connection(&mut self, event: &Event, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+        if !self.connections.note(event) {
             return;
         }
-        let input = match &event {
+        let input = match event {
             Event::Opened(it, _) => Input::Connected(it.peer),
             Event::Bytes(it, bytes) => {
                 self.counters.received += 1;

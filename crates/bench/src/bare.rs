@@ -63,17 +63,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failed> {
         let (rtp, rtcp) = (UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?, UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
         rtp.set_nonblocking(true)?;
         epoll::add(&epoll, &rtp, epoll::EventData::new_u64(place as u64), epoll::EventFlags::IN)?;
-        epoll::add(&epoll, &rtcp, epoll::EventData::new_u64(u64::MAX), epoll::EventFlags::IN)?;
+        rtcp.set_nonblocking(true)?;
+        epoll::add(&epoll, &rtcp, epoll::EventData::new_u64(IDLE | place as u64), epoll::EventFlags::IN)?;
         sockets.push(rtp);
         idle.push(rtcp);
     }
     let ports = sockets.iter().map(|it| Ok(it.local_addr()?.port().to_string())).collect::<Result<Vec<_>, Failed>>()?;
     println!("{}", ports.join(" "));
     std::io::stdout().flush()?;
-    relay(&epoll, &sockets, legs)
+    relay(&epoll, &sockets, &idle, legs)
 }
 
-fn relay(epoll: &OwnedFd, sockets: &[UdpSocket], legs: usize) -> Result<(), Failed> {
+fn relay(epoll: &OwnedFd, sockets: &[UdpSocket], idle: &[UdpSocket], legs: usize) -> Result<(), Failed> {
     let mut peers: Vec<Option<SocketAddr>> = vec![None; sockets.len()];
     let mut events = Vec::with_capacity(256);
     let mut datagram = [0; 2048];
@@ -81,7 +82,13 @@ fn relay(epoll: &OwnedFd, sockets: &[UdpSocket], legs: usize) -> Result<(), Fail
         events.clear();
         epoll::wait(epoll, spare_capacity(&mut events), None)?;
         for event in &events {
-            let place = { event.data }.u64() as usize;
+            let data = { event.data }.u64();
+            if data & IDLE != 0 {
+                // A stray datagram that nobody reads would keep the loop awake for ever.
+                let _ = idle.get((data & !IDLE) as usize).map(|it| it.recv(&mut datagram));
+                continue;
+            }
+            let place = data as usize;
             let Some(socket) = sockets.get(place) else { continue };
             let Ok((length, from)) = socket.recv_from(&mut datagram) else { continue };
             peers[place] = Some(from);
@@ -98,5 +105,7 @@ fn relay(epoll: &OwnedFd, sockets: &[UdpSocket], legs: usize) -> Result<(), Fail
     }
 }
 
+/// Marks the sockets that nothing should come to.
+const IDLE: u64 = 1 << 63;
 /// The hidden command that runs it.
 pub(crate) const NAME: &str = "bare-loop";

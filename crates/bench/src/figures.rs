@@ -52,6 +52,21 @@ impl Figure {
     }
 }
 
+/// Says what the figures were measured on.
+pub(crate) fn machine(form: Form) {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let processor = info.lines().find(|it| it.starts_with("model name")).and_then(|it| it.split(": ").nth(1));
+    let (processor, kernel) = (processor.unwrap_or("unknown"), read("/proc/sys/kernel/osrelease"));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    match form {
+        Form::Text => println!("{cores} cores of {processor}, Linux {}, loopback\n", kernel.trim()),
+        Form::JsonLines => {
+            println!("{}", json!({"cores": cores, "processor": processor, "linux": kernel.trim()}));
+        }
+    }
+}
+
 /// The value below which that share of all lie; 0 of none.
 pub(crate) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -73,7 +88,8 @@ pub(crate) fn slope(pairs: &[(f64, f64)]) -> f64 {
     let (x, y) = (pairs.iter().map(|it| it.0).sum::<f64>() / count, pairs.iter().map(|it| it.1).sum::<f64>() / count);
     let over: f64 = pairs.iter().map(|it| (it.0 - x) * (it.1 - y)).sum();
     let under: f64 = pairs.iter().map(|it| (it.0 - x).powi(2)).sum();
-    if under > 0.0 { over / under } else { y / x }
+    // Points that lie together say how much there is, but not how it grows.
+    if (under / count).sqrt() > x / 10.0 { over / under } else { y / x }
 }
 
 #[cfg(test)]
@@ -91,5 +107,6 @@ mod tests {
     fn a_slope_leaves_out_what_is_there_anyway() {
         assert_eq!(slope(&[(100.0, 7.0), (300.0, 11.0)]), 0.02);
         assert_eq!(slope(&[(100.0, 7.0)]), 0.07);
+        assert_eq!(slope(&[(100.0, 7.0), (100.0, 9.0)]), 0.08);
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     http::Connection,
     phones::{self, Phones, agent, supervisor},
     rtp::{Delays, Part, Sound},
-    server::{People, Server, agent_name, listen_in},
+    server::{People, Server, agent_name, listen_in, supervisor_name},
     usage::{Reading, Usage, memory_kib},
 };
 
@@ -39,11 +39,23 @@ enum Kind {
 struct Step {
     calls: usize,
     usage: Usage,
+    /// Packets that came out at all legs meanwhile.
+    packets: u64,
     delays: Delays,
     /// Packets sent and packets heard by the parties, breaks, and leaks.
     counts: Counts,
     memory_kib: f64,
     late: u32,
+}
+
+/// The bare loop at one number of calls.
+struct Pass {
+    calls: usize,
+    usage: Usage,
+    packets: u64,
+    /// How many packets the generator sent meanwhile.
+    sent: u64,
+    delays: Delays,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,8 +70,8 @@ struct Counts {
 struct Hold {
     kind: Kind,
     steps: Vec<Step>,
-    /// The bare loop before and after, by calls.
-    bare: Vec<(usize, Usage, Delays)>,
+    /// The bare loop before and after.
+    bare: Vec<Pass>,
     /// Milliseconds from an agent's 200 to the first packet at the listener.
     joins: Vec<f64>,
     log: String,
@@ -129,10 +141,12 @@ impl Hold {
     }
 
     fn cpu(&self) -> Figure {
-        let rates = |it: &Usage| it.cpu / it.wall * 60.0;
-        let server = slope(&self.steps.iter().map(|it| (it.calls as f64, rates(&it.usage))).collect::<Vec<_>>());
-        let bare = slope(&self.bare.iter().map(|it| (it.0 as f64, rates(&it.1))).collect::<Vec<_>>());
+        // By the packets that came out, since a loop that loses packets does less.
         let packets = 3000.0 * self.kind.legs() as f64;
+        let point = |it: &Usage, packets: u64| (packets as f64 / it.wall, it.cpu / it.wall);
+        let server: Vec<_> = self.steps.iter().map(|it| point(&it.usage, it.packets)).collect();
+        let bare: Vec<_> = self.bare.iter().map(|it| point(&it.usage, it.packets)).collect();
+        let (server, bare) = (slope(&server) * packets, slope(&bare) * packets);
         let last = self.steps.last();
         let (name, target) = match self.kind {
             Kind::Bridged => ("CPU s a minute of a bridged call", "1.3 x bare loop"),
@@ -157,13 +171,15 @@ impl Hold {
     }
 
     fn size(&self) -> Figure {
-        let each = |it: &Step| it.usage.cpu / it.usage.wall * 60.0 / it.calls as f64;
-        let (first, last) = (self.steps.first().map_or(0.0, each), self.steps.last().map_or(0.0, each));
-        let bare = |calls: Option<usize>| {
-            let some = self.bare.iter().filter(|it| Some(it.0) == calls).map(|it| it.1.cpu / it.1.wall / it.0 as f64);
-            some.sum::<f64>()
+        let minute = 3000.0 * self.kind.legs() as f64;
+        let each = |usage: &Usage, packets: u64| usage.cpu / packets as f64 * minute;
+        let of = |it: Option<&Step>| it.map_or(0.0, |it| each(&it.usage, it.packets));
+        let (first, last) = (of(self.steps.first()), of(self.steps.last()));
+        let bare = |step: Option<&Step>| {
+            let calls = step.map(|it| it.calls);
+            self.bare.iter().filter(|it| Some(it.calls) == calls).map(|it| each(&it.usage, it.packets)).sum::<f64>()
         };
-        let bare = bare(self.steps.last().map(|it| it.calls)) / bare(self.steps.first().map(|it| it.calls));
+        let bare = bare(self.steps.last()) / bare(self.steps.first());
         Figure {
             name: "cost of a call, most calls : fewest",
             value: format!("{:.2}", last / first),
@@ -175,7 +191,9 @@ impl Hold {
     }
 
     fn delay(&mut self) -> Figure {
-        let mut bare: Vec<f64> = self.bare_of_last().flat_map(|it| it.relay.iter().map(|us| us / 1000.0)).collect();
+        let mut bare: Vec<f64> =
+            self.bare_of_last().flat_map(|it| it.delays.relay.iter().map(|us| us / 1000.0)).collect();
+        let unrelayed: u64 = self.bare_of_last().map(|it| it.sent.saturating_sub(it.packets)).sum();
         let Some(step) = self.steps.last() else { return Figure::default() };
         let mut delays: Vec<f64> = step.delays.relay.iter().map(|us| us / 1000.0).collect();
         let (numbers, value) = spread(&mut delays);
@@ -188,7 +206,7 @@ impl Hold {
             numbers,
             target: "0.05 / 0.2 ms",
             note: format!(
-                "through the bare loop {bare_text}; {} of {sent} packets lost, {breaks} SSRC or sequence breaks, {leaks} \
+                "through the bare loop {bare_text}, which lost {unrelayed}; {} of {sent} packets lost, {breaks} SSRC or sequence breaks, {leaks} \
                  heard by whom they are not for; {} sent late by the generator",
                 sent.saturating_sub(heard),
                 step.late,
@@ -196,7 +214,6 @@ impl Hold {
             calls: step.calls.to_string(),
             rate: format!("{} packets/s", step.calls * self.kind.legs() * 50),
             idle: step.usage.idle,
-            ..Figure::default()
         }
     }
 
@@ -255,9 +272,9 @@ impl Hold {
         Figure { calls: calls.join(" and "), rate: format!("up to {most} packets/s"), idle, ..Figure::default() }
     }
 
-    fn bare_of_last(&self) -> impl Iterator<Item = &Delays> {
+    fn bare_of_last(&self) -> impl Iterator<Item = &Pass> {
         let last = self.steps.last().map(|it| it.calls);
-        self.bare.iter().filter(move |it| Some(it.0) == last).map(|it| &it.2)
+        self.bare.iter().filter(move |it| Some(it.calls) == last)
     }
 }
 
@@ -267,12 +284,13 @@ impl Step {
         // The join is behind us and learnt addresses are settled.
         sound.quiet_callers(false);
         phones.pump(Duration::from_secs(2));
-        let (counted, late) = (Counts::of(kind, calls, sound), sound.late());
+        let (counted, late, came) = (Counts::of(kind, calls, sound), sound.late(), whole(kind, calls, sound).1);
         sound.record();
         let before = Reading::of(server.pid());
         phones.pump(plan.time);
         let usage = Reading::of(server.pid()).since(&before);
         let mut delays = sound.recorded();
+        let packets = whole(kind, calls, sound).1 - came;
         let (counts, late) = (Counts::of(kind, calls, sound).since(counted), sound.late() - late);
         if kind == Kind::Listened {
             sound.quiet_callers(true);
@@ -283,7 +301,7 @@ impl Step {
             sound.quiet_callers(false);
         }
         phones.pump(plan.memory_after.saturating_sub(set_up.elapsed()));
-        Self { calls, usage, delays, counts, memory_kib: memory_kib(server.pid()), late }
+        Self { calls, usage, packets, delays, counts, memory_kib: memory_kib(server.pid()), late }
     }
 }
 
@@ -312,8 +330,14 @@ impl Counts {
     }
 }
 
+/// Packets sent by all legs, and packets that came to them.
+fn whole(kind: Kind, calls: usize, sound: &Sound) -> (u64, u64) {
+    let legs = (0..calls).flat_map(|it| kind.parts().iter().map(move |part| sound.leg(it, *part)));
+    legs.fold((0, 0), |sum, it| (sum.0 + u64::from(it.sent()), sum.1 + it.heard().packets))
+}
+
 /// The same packets through the bare loop, at each number of calls.
-fn bare_loop(plan: &Plan, kind: Kind, sound: &Sound) -> Result<Vec<(usize, Usage, Delays)>, Failed> {
+fn bare_loop(plan: &Plan, kind: Kind, sound: &Sound) -> Result<Vec<Pass>, Failed> {
     let most = plan.sizes.last().copied().unwrap_or(1);
     let bare = Bare::start(most, kind.legs())?;
     let mut found = Vec::new();
@@ -328,10 +352,15 @@ fn bare_loop(plan: &Plan, kind: Kind, sound: &Sound) -> Result<Vec<(usize, Usage
         speaking = calls;
         thread::sleep(Duration::from_secs(1));
         sound.record();
+        let (sent, came) = whole(kind, calls, sound);
         let before = Reading::of(bare.pid());
         thread::sleep(plan.time);
         let usage = Reading::of(bare.pid()).since(&before);
-        found.push((calls, usage, sound.recorded()));
+        let (sent, packets) = {
+            let now = whole(kind, calls, sound);
+            (now.0 - sent, now.1 - came)
+        };
+        found.push(Pass { calls, usage, packets, sent, delays: sound.recorded() });
     }
     for (place, part) in (0..most).flat_map(|it| kind.parts().iter().map(move |part| (it, *part))) {
         sound.leg(place, part).stop();
@@ -343,8 +372,8 @@ fn bare_loop(plan: &Plan, kind: Kind, sound: &Sound) -> Result<Vec<(usize, Usage
 pub(crate) fn arm(server: &Server, phones: &mut Phones, most: usize) -> Result<(), Failed> {
     phones.register(&(0..most).map(supervisor).collect::<Vec<_>>())?;
     server.log_in((0..most).map(agent_name))?;
-    server.log_in((0..most).map(crate::server::supervisor_name))?;
-    let devices = server.own_devices(0..most)?;
+    server.log_in((0..most).map(supervisor_name))?;
+    let devices = server.own_devices(&(0..most).map(supervisor_name).collect::<Vec<_>>())?;
     let mut connection = Connection::open(server.http)?;
     for (place, device) in devices.iter().enumerate() {
         listen_in(&mut connection, place, device)?;

@@ -64,9 +64,14 @@ enum Name {
     Joins,
     /// From an order's POST to its message.
     Orders,
-    /// CPU of CometD deliveries.
-    Cometd,
+    /// CPU of CometD deliveries by long-polling.
+    Polling,
+    /// CPU of CometD deliveries over WebSockets.
+    Websocket,
 }
+
+/// Measures, and prints what it found.
+type Scene = fn(&Plan) -> Result<(), Failed>;
 
 /// What every measurement needs to know.
 #[derive(Clone, Debug)]
@@ -113,14 +118,16 @@ fn run(arguments: Arguments) -> Result<(), Failed> {
         clients,
         form: if json { Form::JsonLines } else { Form::Text },
     };
+    figures::machine(plan.form);
     let wanted = |name| names.is_empty() || names.contains(&name);
-    let scenes: [(Name, fn(&Plan) -> Result<(), Failed>); 6] = [
+    let scenes: [(Name, Scene); 7] = [
         (Name::Bridged, held::bridged),
         (Name::Listened, held::listened),
         (Name::Setups, setups::run),
         (Name::Joins, setups::joins),
         (Name::Orders, orders::latency),
-        (Name::Cometd, orders::deliveries),
+        (Name::Polling, orders::polling),
+        (Name::Websocket, orders::websocket),
     ];
     for (name, scene) in scenes {
         if wanted(name) {

@@ -28,7 +28,7 @@ pub(crate) fn latency(plan: &Plan) -> Result<(), Failed> {
     let mut phones = Phones::new(server.sip, trunk, sound, SUPERVISORS, false)?;
     phones.register(&(0..SUPERVISORS).map(supervisor).collect::<Vec<_>>())?;
     server.log_in((0..SUPERVISORS).flat_map(|it| [agent_name(it), supervisor_name(it)]))?;
-    let devices = server.own_devices(0..SUPERVISORS)?;
+    let devices = server.own_devices(&(0..SUPERVISORS).map(supervisor_name).collect::<Vec<_>>())?;
     for transport in [Transport::LongPolling, Transport::WebSocket] {
         let users: Vec<String> = (0..plan.clients.max(SUPERVISORS)).map(supervisor_name).collect();
         let desktops = Desktops::connect(server.http, &users, transport)?;
@@ -66,69 +66,87 @@ pub(crate) fn latency(plan: &Plan) -> Result<(), Failed> {
     Ok(())
 }
 
-/// `cometd`: CPU of deliveries, less that of the POSTs that lead to them.
-pub(crate) fn deliveries(plan: &Plan) -> Result<(), Failed> {
+/// `polling`
+pub(crate) fn polling(plan: &Plan) -> Result<(), Failed> {
+    deliveries(plan, Transport::LongPolling)
+}
+
+/// `websocket`
+pub(crate) fn websocket(plan: &Plan) -> Result<(), Failed> {
+    deliveries(plan, Transport::WebSocket)
+}
+
+/// CPU of deliveries, less that of the POSTs that lead to them.
+fn deliveries(plan: &Plan, transport: Transport) -> Result<(), Failed> {
     let trunk = phones::trunk()?;
     let server = Server::start(&plan.binary, People { agents: plan.clients, supervisors: 0 }, trunk.local_addr()?)?;
     server.log_in((0..plan.clients).map(agent_name))?;
-    let mut agents = States { connection: Connection::open(server.http)?, turn: 0 };
-    agents.change(plan.clients, plan.clients)?;
-    // What the POSTs cost when nobody is told.
-    let (posts, alone) = agents.measure(&server, plan.clients, plan.time.min(Duration::from_secs(5)))?;
-    let each = alone.cpu / posts as f64;
-    for transport in [Transport::LongPolling, Transport::WebSocket] {
-        let single: Vec<String> = (0..plan.clients).map(agent_name).collect();
-        let groups = plan.clients.div_ceil(SESSIONS_A_USER);
-        let shared: Vec<String> = (0..plan.clients).map(|it| agent_name(it % groups)).collect();
-        for (users, heads, name, target) in [
-            (shared, groups, "to all", if transport == Transport::LongPolling { "1.3 s" } else { "0.6 s" }),
-            (single, plan.clients, "to one", if transport == Transport::LongPolling { "8 s" } else { "5 s" }),
-        ] {
-            let desktops = Desktops::connect(server.http, &users, transport)?;
-            thread::sleep(Duration::from_millis(500));
-            let (posts, usage) = agents.measure_with(&server, heads, plan.time, Some(&desktops))?;
-            let (delivered, usage, cut) = (usage.1, usage.0, desktops.failures());
-            let cost = (usage.cpu - each * posts as f64) / delivered as f64 * 1e5;
-            Figure {
-                name: match (transport, name) {
-                    (Transport::LongPolling, "to all") => "CPU s per 100,000 deliveries, polling, to all",
-                    (Transport::LongPolling, _) => "CPU s per 100,000 deliveries, polling, single",
-                    (Transport::WebSocket, "to all") => "CPU s per 100,000 deliveries, WebSocket, to all",
-                    (Transport::WebSocket, _) => "CPU s per 100,000 deliveries, WebSocket, single",
-                },
-                value: format!("{cost:.2} s"),
-                numbers: vec![cost],
-                target,
-                calls: "none".into(),
-                rate: format!("{} clients, {:.0} deliveries/s", plan.clients, delivered as f64 / usage.wall),
-                idle: usage.idle,
-                note: format!(
-                    "{delivered} deliveries of {posts} POSTs, whose own {:.0} us each are left out; {cut} clients cut off; \
-                     threads in {:.1} s: {}",
-                    each * 1e6,
-                    usage.wall,
-                    usage.shares()
-                ),
-                ..Figure::default()
-            }
-            .print(plan.form);
+    let devices = server.own_devices(&(0..plan.clients).map(agent_name).collect::<Vec<_>>())?;
+    let mut agents = Switches { connection: Connection::open(server.http)?, devices, turn: 0 };
+    let single: Vec<String> = (0..plan.clients).map(agent_name).collect();
+    let groups = plan.clients.div_ceil(SESSIONS_A_USER);
+    let shared: Vec<String> = (0..plan.clients).map(|it| agent_name(it % groups)).collect();
+    let rows = match transport {
+        Transport::LongPolling => [
+            ("CPU s per 100,000 deliveries, polling, to all", "1.3 s", shared, groups),
+            ("CPU s per 100,000 deliveries, polling, single", "8 s", single, plan.clients),
+        ],
+        Transport::WebSocket => [
+            ("CPU s per 100,000 deliveries, WebSocket, to all", "0.6 s", shared, groups),
+            ("CPU s per 100,000 deliveries, WebSocket, single", "5 s", single, plan.clients),
+        ],
+    };
+    for (name, target, users, heads) in rows {
+        // What the POSTs cost when nobody is told: before and after, since the machine is not alike all the time.
+        let quiet = plan.time / 2;
+        let (posts_before, alone_before) = agents.measure(&server, heads, quiet)?;
+        let desktops = Desktops::connect(server.http, &users, transport)?;
+        thread::sleep(Duration::from_millis(500));
+        let (posts, (usage, delivered)) = agents.measure_with(&server, heads, plan.time, Some(&desktops))?;
+        let cut_off = desktops.failures();
+        drop(desktops);
+        // A session whose poll broke off is over soon after; until then messages wait in it.
+        thread::sleep(SESSIONS_END);
+        let (posts_after, alone_after) = agents.measure(&server, heads, quiet)?;
+        let each = (alone_before.cpu + alone_after.cpu) / (posts_before + posts_after) as f64;
+        let cost = (usage.cpu - each * posts as f64) / delivered as f64 * 1e5;
+        Figure {
+            name,
+            value: format!("{cost:.2} s"),
+            numbers: vec![cost],
+            target,
+            calls: "none".into(),
+            rate: format!("{} clients, {:.0} deliveries/s", plan.clients, delivered as f64 / usage.wall),
+            idle: usage.idle,
+            note: format!(
+                "{delivered} deliveries of {posts} POSTs, whose own {:.0} us each are left out; {} clients cut off; \
+                 threads in {:.1} s: {}",
+                each * 1e6,
+                cut_off,
+                usage.wall,
+                usage.shares()
+            ),
+            ..Figure::default()
         }
+        .print(plan.form);
     }
     Ok(())
 }
 
-/// Agents who are ready and not ready in turn, which each time is one message to each of their sessions.
-struct States {
+/// Agents who do not want to be disturbed, and do, in turn, which each time is one message to each of their sessions.
+struct Switches {
     connection: Connection,
+    devices: Vec<String>,
     turn: usize,
 }
 
-impl States {
+impl Switches {
     fn change(&mut self, heads: usize, posts: usize) -> Result<(), Failed> {
         for _ in 0..posts {
-            let (place, ready) = (self.turn % heads, self.turn / heads % 2 == 0);
-            let body = json!({"operationName": if ready { "Ready" } else { "NotReady" }}).to_string();
-            self.connection.ask(&agent_name(place), "/me", Some(&body))?;
+            let (place, on) = (self.turn % heads, (self.turn / heads).is_multiple_of(2));
+            let body = json!({"operationName": if on { "DoNotDisturbOn" } else { "DoNotDisturbOff" }}).to_string();
+            let path = format!("/me/devices/{}", self.devices[place]);
+            self.connection.ask(&agent_name(place), &path, Some(&body))?;
             self.turn += 1;
         }
         Ok(())
@@ -172,5 +190,7 @@ impl States {
 
 const SUPERVISORS: usize = 50;
 const ORDERS: usize = 200;
+/// The server's `max_interval` and a little more.
+const SESSIONS_END: Duration = Duration::from_secs(11);
 /// The server allows 64.
 const SESSIONS_A_USER: usize = 60;

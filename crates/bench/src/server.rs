@@ -79,12 +79,12 @@ impl Server {
         Ok(())
     }
 
-    /// The ids of the supervisors' own devices, for [`listen_in`].
-    pub(crate) fn own_devices(&self, places: std::ops::Range<usize>) -> Result<Vec<String>, Failed> {
+    /// The ids of the users' own devices.
+    pub(crate) fn own_devices(&self, users: &[String]) -> Result<Vec<String>, Failed> {
         let mut connection = Connection::open(self.http)?;
         let mut ids = Vec::new();
-        for place in places {
-            let answer = connection.ask(&supervisor_name(place), "/me/devices?fields=*", None)?;
+        for user in users {
+            let answer = connection.ask(user, "/me/devices?fields=*", None)?;
             let id = answer.pointer("/devices/0/id").and_then(|it| it.as_str()).ok_or("a device has no id")?;
             ids.push(id.to_owned());
         }

@@ -12,7 +12,7 @@ use crate::{
     held::ms,
     http::Connection,
     phones::{self, Phones, agent, supervisor},
-    rtp::{Part, Sound},
+    rtp::{Leg, Part, Sound},
     server::{People, Server, agent_name, listen_in, supervisor_name},
     usage::Reading,
 };
@@ -90,7 +90,7 @@ pub(crate) fn joins(plan: &Plan) -> Result<(), Failed> {
     let mut phones = Phones::new(server.sip, trunk, Arc::clone(&sound), JOINS, true)?;
     phones.register(&(0..JOINS).map(agent).chain((0..JOINS).map(supervisor)).collect::<Vec<_>>())?;
     server.log_in((0..JOINS).map(agent_name).chain((0..JOINS).map(supervisor_name)))?;
-    let devices = server.own_devices(0..JOINS)?;
+    let devices = server.own_devices(&(0..JOINS).map(supervisor_name).collect::<Vec<_>>())?;
     for place in 0..JOINS {
         phones.call(place);
         phones.pump(Duration::from_millis(20));
@@ -140,7 +140,7 @@ pub(crate) fn joins(plan: &Plan) -> Result<(), Failed> {
 /// Breaks and leaks at all parties.
 fn parties(sound: &Sound) -> (u64, u64) {
     let legs = (0..JOINS).flat_map(|it| [sound.leg(it, Part::Caller), sound.leg(it, Part::Agent)]);
-    legs.map(|it| it.heard()).fold((0, 0), |sum, it| (sum.0 + it.breaks, sum.1 + it.leaks))
+    legs.map(Leg::heard).fold((0, 0), |sum, it| (sum.0 + it.breaks, sum.1 + it.leaks))
 }
 
 /// Agents who take turns.

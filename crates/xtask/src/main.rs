@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         "ci" => run::ci(),
         "tidy" => tidy::report(),
         "sim" => run::sim(&rest),
+        "bench" => run::bench(&rest),
         "setup" => setup::tools().map(drop),
         "" | "help" | "--help" | "-h" => {
             eprintln!("{HELP}");
@@ -41,5 +42,7 @@ cargo xtask ci                          format, clippy, docs, tidy, then every t
 cargo xtask tidy                        check the boundaries between the crates, licences and file lengths
 cargo xtask sim [--seed N] [--seeds FROM..TO]
                                         run the virtual world with one seed, or with many
+cargo xtask bench [NAME…] [--json] [--sizes 100,300]
+                                        measure the release binary under load; --help names what there is
 cargo xtask build                       build what the binary embeds, then the release binary
 cargo xtask setup                       only install what the tests lack";

@@ -81,6 +81,15 @@ fn component_present(name: &str) -> Done {
     run(add)
 }
 
+/// Builds the server and the load generator as they are shipped, and hands the terminal over to the generator, which
+/// finds the server beside itself.
+pub(crate) fn bench(arguments: &[String]) -> Done {
+    run(cargo(&["build", "--release", "--package", "server", "--package", "bench"]))?;
+    let mut bench = cargo(&["run", "--quiet", "--release", "--package", "bench", "--"]);
+    bench.args(arguments);
+    Err(format!("cannot start the load generator: {}", bench.exec()))
+}
+
 /// The checkout's top folder.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

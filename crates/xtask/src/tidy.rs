@@ -265,8 +265,8 @@ fn has_word(line: &str, word: &str) -> bool {
 
 const PURE: [&str; 5] = ["clock", "domain", "legs", "media-proto", "sip-proto"];
 const ADAPTERS: [&str; 5] = ["cometd", "media", "rest", "sip", "storage"];
-const AT_THE_EDGE: [&str; 7] = ["api-types", "cometd", "e2e", "rest", "server", "storage", "xtask"];
-const TEST_CRATES: [&str; 3] = ["e2e", "sim", "xtask"];
+const AT_THE_EDGE: [&str; 8] = ["api-types", "bench", "cometd", "e2e", "rest", "server", "storage", "xtask"];
+const TEST_CRATES: [&str; 4] = ["bench", "e2e", "sim", "xtask"];
 const RUNTIMES: [&str; 10] =
     ["async-std", "axum", "hyper", "mio", "polling", "reqwest", "smol", "socket2", "sqlx", "tokio"];
 const IMPURE: [&str; 18] = [

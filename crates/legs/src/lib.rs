@@ -150,6 +150,17 @@ pub struct Stream {
     pub receiving: bool,
 }
 
+/// How many legs are at each stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// A peer calls us and is not answered yet.
+    pub offered: usize,
+    /// We call a peer that has not answered yet.
+    pub calling: usize,
+    /// Answered.
+    pub up: usize,
+}
+
 /// Who hands out RTP ports, at once. The lease itself stays with the one who drives the legs.
 pub trait Ports {
     /// An RTP port for a leg (the one above is for RTCP), or `None` if there is none left.
@@ -274,6 +285,25 @@ impl Legs {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.legs.is_empty()
+    }
+
+    /// How many legs are at each stage.
+    #[must_use]
+    pub fn stages(&self) -> Stages {
+        self.legs.values().fold(Stages::default(), |mut sum, leg| {
+            match leg.stage {
+                leg::Stage::Offered { .. } => sum.offered += 1,
+                leg::Stage::Calling { .. } => sum.calling += 1,
+                leg::Stage::Up { .. } => sum.up += 1,
+            }
+            sum
+        })
+    }
+
+    /// How many contacts are registered.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        self.registrar.len()
     }
 
     /// How many SIP transactions are held.

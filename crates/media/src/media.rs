@@ -215,14 +215,29 @@ impl Media {
         self.give(self.worker_of(call), Order::CloseCall { call });
     }
 
-    /// Asks every worker for its counters; each answers once on the receiver.
+    /// Asks every worker for its counters and its legs'; each answers once on the receiver.
     pub fn snapshot(&mut self) -> Receiver<Snapshot> {
+        self.ask(true)
+    }
+
+    /// Asks every worker for its own counters, which also shows that it is at work; each answers once on the receiver.
+    pub fn pulse(&mut self) -> Receiver<Snapshot> {
+        self.ask(false)
+    }
+
+    fn ask(&mut self, legs: bool) -> Receiver<Snapshot> {
         let (reply, answers) = mpsc::sync_channel(self.workers.len());
         for worker in 0..self.workers.len() {
-            self.give(worker, Order::Snapshot { reply: reply.clone() });
+            self.give(worker, Order::Snapshot { reply: reply.clone(), legs });
         }
         self.flush();
         answers
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.len()
     }
 
     /// Wakes the workers that were given orders, and gives them what they had no room for. To be called whenever all

@@ -69,6 +69,8 @@ pub(crate) enum Order {
     },
     Snapshot {
         reply: SyncSender<Snapshot>,
+        /// Each leg's own counters as well.
+        legs: bool,
     },
 }
 
@@ -317,7 +319,7 @@ impl Worker {
                 None => drop(self.expected.insert(leg, Vec::new())),
             },
             // Nobody waits for it any more, then.
-            Order::Snapshot { reply } => drop(reply.try_send(self.snapshot())),
+            Order::Snapshot { reply, legs } => drop(reply.try_send(self.snapshot(legs))),
         }
     }
 
@@ -467,9 +469,10 @@ impl Worker {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&self, with_legs: bool) -> Snapshot {
         let entries = || self.calls.iter().flatten();
-        let legs = entries().flat_map(|it| it.media.counters().map(|(leg, counters)| (it.id, leg, counters)));
+        let detailed = entries().filter(|_| with_legs);
+        let legs = detailed.flat_map(|it| it.media.counters().map(|(leg, counters)| (it.id, leg, counters)));
         let Totals { received, sent, unsent } = self.totals;
         Snapshot { worker: self.post.number, calls: entries().count(), received, sent, unsent, legs: legs.collect() }
     }

@@ -35,9 +35,20 @@ pub trait Backend: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
 
-    /// Whether the server takes requests, for `/health/ready`.
-    fn ready(&self) -> bool {
-        true
+    /// Whether the server is at work, for `/health/live`.
+    ///
+    /// # Errors
+    /// What stands still.
+    fn live(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// Whether the server takes calls and requests, for `/health/ready`.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), &'static str> {
+        Ok(())
     }
 }
 

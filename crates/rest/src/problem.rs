@@ -31,6 +31,8 @@ pub(crate) enum Problem {
     TooSlow,
     /// A command was not answered in time.
     NoAnswer,
+    /// The server is not well: what is wrong.
+    Unwell(&'static str),
 }
 
 impl Problem {
@@ -117,6 +119,7 @@ impl IntoResponse for Problem {
             Self::Overloaded => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::Internal, "The server is overloaded, please try again")
             }
+            Self::Unwell(what) => (StatusCode::SERVICE_UNAVAILABLE, Code::Internal, *what),
             Self::WrongMethod => {
                 (StatusCode::METHOD_NOT_ALLOWED, Code::Forbidden, "This method is not allowed on this resource")
             }

@@ -19,11 +19,25 @@ use toml::{Table, Value};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    pub(crate) server: Server,
     pub(crate) http: Http,
     pub(crate) sip: Sip,
     pub(crate) media: Media,
     pub(crate) storage: Storage,
     pub(crate) supervision: SupervisionTable,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Server {
+    /// How long running calls may go on after SIGTERM.
+    pub(crate) drain_timeout: Span,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { drain_timeout: Span(Duration::from_secs(30)) }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -169,7 +183,7 @@ impl<'de> Deserialize<'de> for AtLeastOne {
 
 /// A length of time, written `20s`, `500ms`, `5m` or `1h`.
 #[derive(Clone, Copy, Debug)]
-struct Span(Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    io,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clock::{Clock, Time};
 use domain::{
-    command::{Command, Refusal, Reply},
+    command::{Command, DeviceOperation, Refusal, Reply, UserRequest},
     engine::Engine,
     event::{Action, Directory, Event, Outcome},
     ids::{LegId, RequestId, Ticket},
@@ -18,7 +19,12 @@ use domain::{
 use legs::{Input, MediaOrder, Output, Ports, Stream};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::Push;
+use crate::{
+    chronicle::Chronicle,
+    figures::{self, Sample, Sampler},
+    http::Push,
+    pulse::Pulse,
+};
 
 /// What the rest of the server may ask of the driver.
 pub(crate) enum Ask {
@@ -28,6 +34,14 @@ pub(crate) enum Ask {
     Drain,
     /// End now.
     Stop,
+}
+
+/// What ends the driver's sleep.
+enum Woken {
+    Sip(io::Result<()>),
+    Ask(Ask),
+    Tiding(Tiding),
+    Timer,
 }
 
 /// What the adapters tell the driver, from their own threads.
@@ -49,6 +63,9 @@ pub(crate) struct Driver {
     storage: storage::Storage,
     views: Arc<rest::Views>,
     push: Push,
+    pulse: Arc<Pulse>,
+    sampler: Sampler,
+    chronicle: Chronicle,
     asks: mpsc::Receiver<Ask>,
     tidings: mpsc::UnboundedReceiver<Tiding>,
     /// For answers to questions that the driver itself asks.
@@ -73,6 +90,7 @@ pub(crate) struct Parts {
     pub(crate) storage: storage::Storage,
     pub(crate) views: Arc<rest::Views>,
     pub(crate) push: Push,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// Not bounded by itself: every tiding answers an order of the driver's own, or comes once in half a minute.
     pub(crate) tidings: mpsc::UnboundedReceiver<Tiding>,
@@ -83,7 +101,7 @@ pub(crate) struct Parts {
 impl Driver {
     /// Begins with what storage held.
     pub(crate) fn new(parts: Parts, saved: domain::event::Saved) -> Self {
-        let Parts { clock, engine, sip, media, storage, views, push, asks, tidings, answers } = parts;
+        let Parts { clock, engine, sip, media, storage, views, push, pulse, asks, tidings, answers } = parts;
         let leases = Leases { ports: media.ports().clone(), waiting: BTreeMap::new() };
         let mut driver = Self {
             clock,
@@ -93,6 +111,9 @@ impl Driver {
             storage,
             views,
             push,
+            sampler: Sampler::new(pulse.clone()),
+            chronicle: Chronicle::default(),
+            pulse,
             asks,
             tidings,
             answers,
@@ -120,26 +141,54 @@ impl Driver {
                 break;
             }
             let sleep = self.sleep();
-            tokio::select! {
-                readable = self.sip.readable() => {
-                    let now = self.clock.now();
-                    match readable {
-                        Ok(()) => self.sip.receive(&mut self.leases, now, &mut self.outputs),
-                        Err(error) => tracing::error!(%error, "the SIP socket"),
-                    }
-                    self.settle(now);
-                }
-                Some(ask) = self.asks.recv() => {
+            let woken = tokio::select! {
+                readable = self.sip.readable() => Woken::Sip(readable),
+                Some(ask) = self.asks.recv() => Woken::Ask(ask),
+                Some(tiding) = self.tidings.recv() => Woken::Tiding(tiding),
+                () = tokio::time::sleep(sleep) => Woken::Timer,
+            };
+            let begun = Instant::now();
+            match woken {
+                Woken::Sip(readable) => self.receive(readable),
+                Woken::Ask(ask) => {
                     if self.ask(ask).is_break() {
                         break;
                     }
                 }
-                Some(tiding) = self.tidings.recv() => self.tiding(tiding),
-                () = tokio::time::sleep(sleep) => {}
+                Woken::Tiding(tiding) => self.tiding(tiding),
+                Woken::Timer => {}
             }
             self.timeouts();
+            self.measure(begun);
         }
         self.end().await;
+    }
+
+    fn receive(&mut self, readable: io::Result<()>) {
+        let now = self.clock.now();
+        self.pulse.sip(readable.is_ok());
+        match readable {
+            Ok(()) => self.sip.receive(&mut self.leases, now, &mut self.outputs),
+            Err(error) => tracing::error!(%error, "the SIP socket"),
+        }
+        self.settle(now);
+    }
+
+    /// Notes how long the turn took, and once a second what there is.
+    fn measure(&mut self, begun: Instant) {
+        let now = self.clock.now();
+        self.sampler.turned(begun.elapsed(), now);
+        self.sampler.take_media(now);
+        if self.sampler.is_due(now) {
+            let sample = Sample {
+                sip: &self.sip,
+                engine: self.engine.counts(),
+                cometd: self.push.stats(),
+                storage: self.storage.figures(),
+                inbox: self.asks.len(),
+            };
+            self.sampler.sample(&sample, &mut self.media, now);
+        }
     }
 
     /// How long nothing need be done, as far as the machines know.
@@ -168,6 +217,7 @@ impl Driver {
             Ask::Drain => {
                 tracing::info!(legs = self.sip.legs().len(), "draining: no new calls");
                 self.draining = true;
+                self.pulse.drain();
                 self.sip.handle(Input::Drain, &mut self.leases, now, &mut self.outputs);
             }
             Ask::Stop => return std::ops::ControlFlow::Break(()),
@@ -177,6 +227,10 @@ impl Driver {
     }
 
     fn command(&mut self, command: Command, answer: oneshot::Sender<Result<Reply, Refusal>>, now: Time) {
+        if self.draining && begins_call(&command) {
+            // Whoever asks is told to come back later, without an answer from the engine.
+            return;
+        }
         self.last_request += 1;
         let request = RequestId(self.last_request);
         match self.engine.command(request, command, now) {
@@ -185,7 +239,10 @@ impl Driver {
                 self.actions.extend(actions);
             }
             // Whoever asked may have gone.
-            Err(refusal) => drop(answer.send(Err(refusal))),
+            Err(refusal) => {
+                figures::refused(refusal.kind);
+                drop(answer.send(Err(refusal)));
+            }
         }
     }
 
@@ -225,7 +282,7 @@ impl Driver {
         for output in outputs.drain(..) {
             match output {
                 Output::Event(leg, event) => {
-                    tracing::debug!(%leg, ?event, "leg");
+                    self.chronicle.happened(leg, &event);
                     self.tell(Event::Leg(leg, event), now);
                 }
                 Output::Registered(number) => self.tell(Event::Registered(number), now),
@@ -246,9 +303,10 @@ impl Driver {
     }
 
     fn act(&mut self, action: Action, now: Time) {
+        self.chronicle.wanted(&action, now);
         match action {
             Action::Leg(order) => {
-                tracing::debug!(leg = %order.leg, order = ?order.order, "order");
+                let _within = self.chronicle.within(order.call);
                 self.sip.handle(Input::Order(order), &mut self.leases, now, &mut self.outputs);
             }
             Action::Matrix { call, version, hears } => self.media.matrix(call, version, hears),
@@ -257,6 +315,9 @@ impl Driver {
             Action::Publish(change) => self.views.apply(change),
             Action::Notify(message) => self.push.send(&message, now),
             Action::Reply { request, result } => {
+                if let Err(refusal) = &result {
+                    figures::refused(refusal.kind);
+                }
                 if let Some(answer) = self.waiting.remove(&request) {
                     // Whoever asked may have gone.
                     drop(answer.send(result));
@@ -313,6 +374,16 @@ impl Driver {
         self.storage.close().await;
         drop(self.media);
         self.asks.close();
+    }
+}
+
+/// Whether a command would have us call somebody, now or with the next call.
+fn begins_call(command: &Command) -> bool {
+    match command {
+        Command::User { request: UserRequest::Device { operation, .. }, .. } => {
+            matches!(operation, DeviceOperation::Monitor(..))
+        }
+        _ => false,
     }
 }
 

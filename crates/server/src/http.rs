@@ -9,24 +9,35 @@ use std::{
 };
 
 use api_types::{Links, notification};
-use axum::{Router, extract::ConnectInfo, http::request::Parts, response::Response};
+use axum::{
+    Router,
+    extract::{ConnectInfo, MatchedPath, Request},
+    http::{Method, header, request::Parts},
+    middleware::{self, Next},
+    response::Response,
+    routing::get,
+};
 use clock::{Clock, Time};
 use cometd::{Host, Identity, Principal};
 use domain::{
     command::{Command, Reply},
     view::Notification,
 };
+use metrics_exporter_prometheus::PrometheusHandle;
 use rest::{Api, Backend, CommandError, Logins, Views};
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::listener::serve;
-use crate::driver::Ask;
+use crate::{driver::Ask, figures, pulse::Pulse};
 
 /// The way from HTTP to the driver.
 #[derive(Clone)]
 pub(crate) struct Gateway {
     pub(crate) asks: mpsc::Sender<Ask>,
     pub(crate) clock: Clock,
+    pub(crate) pulse: Arc<Pulse>,
+    /// To be asked how it is, and nothing else.
+    pub(crate) storage: storage::Storage,
 }
 
 impl Backend for Gateway {
@@ -42,8 +53,15 @@ impl Backend for Gateway {
         self.clock.now()
     }
 
-    fn ready(&self) -> bool {
-        !self.asks.is_closed()
+    fn live(&self) -> Result<(), &'static str> {
+        self.pulse.live(self.clock.now())
+    }
+
+    fn ready(&self) -> Result<(), &'static str> {
+        if self.asks.is_closed() {
+            return Err("The server has stopped");
+        }
+        self.pulse.ready(self.clock.now(), &self.storage.figures())
     }
 }
 
@@ -66,6 +84,10 @@ impl Push {
             Ok(data) => self.cometd.deliver(&principal(message.user), channel, data.into()),
             Err(error) => tracing::error!(%error, channel, "a message could not be written as JSON"),
         }
+    }
+
+    pub(crate) fn stats(&self) -> cometd::Stats {
+        self.cometd.stats()
     }
 
     pub(crate) fn shutdown(&self) {
@@ -109,9 +131,28 @@ pub(crate) fn router(
     logins: Arc<Logins>,
     links: Links,
     cometd: &cometd::Server<Door>,
+    metrics: Option<PrometheusHandle>,
 ) -> Router {
     let api = Api { backend: gateway, views, logins, links };
-    rest::router(api).merge(cometd.router("/api/v2/notifications"))
+    let mut router = rest::router(api).merge(cometd.router("/api/v2/notifications"));
+    if let Some(handle) = metrics {
+        let show = move || async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()) };
+        router = router.route("/metrics", get(show));
+    }
+    router.layer(middleware::from_fn(count))
+}
+
+/// Counts what was answered, by the route's pattern: what a client makes up gets no label of its own.
+async fn count(request: Request, next: Next) -> Response {
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        _ => "other",
+    };
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    figures::answered(method, route.as_ref().map_or("other", MatchedPath::as_str), response.status().as_u16());
+    response
 }
 
 /// What the tabs of one browser have in common, without showing the cookie.

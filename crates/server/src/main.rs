@@ -2,12 +2,15 @@
 
 #![allow(clippy::print_stdout, reason = "standard output is how a program speaks to whoever started it")]
 
+mod chronicle;
 mod config;
 mod demo;
 mod driver;
+mod figures;
 mod http;
 mod log;
 mod provision;
+mod pulse;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};

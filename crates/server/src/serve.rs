@@ -24,8 +24,10 @@ use tokio::{
 use crate::{
     config::Config,
     driver::{Ask, Driver, Parts, Tiding},
+    figures,
     http::{Door, Gateway, Push, router, serve},
     provision,
+    pulse::Pulse,
 };
 
 /// Why the server cannot run. What was opened is closed again.
@@ -61,6 +63,7 @@ pub(crate) struct Running {
     interrupted: Interrupt,
     http: SocketAddr,
     sip: SocketAddr,
+    drain_timeout: Duration,
 }
 
 /// Starts everything, in the order in which it is needed, and comes back when all of it listens.
@@ -73,6 +76,11 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         .map_err(|it| StartError::System("threads", it))?;
     let interrupted = Interrupt::watch(&runtime)?;
     let clock = Clock::start();
+    let pulse = Arc::new(Pulse::new(clock.now()));
+    let metrics = figures::start();
+    if let Some(handle) = metrics.clone() {
+        runtime.spawn(figures::keep_up(handle));
+    }
     let (tidings, tidings_in) = mpsc::unbounded_channel();
     let report = {
         let tidings = tidings.clone();
@@ -116,9 +124,10 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         engine,
         sip,
         media,
-        storage,
+        storage: storage.clone(),
         views: views.clone(),
         push,
+        pulse: pulse.clone(),
         asks: asks_in,
         tidings: tidings_in,
         answers: tidings,
@@ -128,13 +137,16 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         .spawn(move || signalling.block_on(Driver::new(parts, saved).run()))
         .map_err(|it| StartError::System("thread", it))?;
 
-    let gateway = Gateway { asks: asks.clone(), clock };
-    let server = Running { runtime, driver: Some(driver), asks, interrupted, http, sip: sip_at };
+    let drain_timeout = config.server.drain_timeout.0;
+    let gateway = Gateway { asks: asks.clone(), clock, pulse, storage };
+    let server = Running { runtime, driver: Some(driver), asks, interrupted, http, sip: sip_at, drain_timeout };
     if let Some(file) = provision {
         server.provision(file, config, &known, &gateway)?;
     }
-    let routes = router(gateway, views, logins, links, &cometd);
+    let routes = router(gateway, views, logins, links, &cometd, metrics);
     server.runtime.spawn(serve(listener, routes));
+    let (media, ports) = (config.media.bind_address(), &config.media.ports.0);
+    tracing::info!(%http, sip = %sip_at, %media, ?ports, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(server)
 }
 
@@ -193,10 +205,10 @@ impl Running {
         answer.map(drop).map_err(|it| StartError::Provision(it.to_string()))
     }
 
-    /// No new calls; ends when the last one is over, or after [`DRAIN`], or at a second signal.
+    /// No new calls; ends when the last one is over, or after `server.drain_timeout`, or at a second signal.
     pub(crate) fn drain(mut self) {
         self.ask(Ask::Drain);
-        let until = Instant::now() + DRAIN;
+        let until = Instant::now() + self.drain_timeout;
         while Instant::now() < until && self.driver.as_ref().is_some_and(|it| !it.is_finished()) {
             if self.interrupted.again(Duration::from_millis(50)) {
                 break;
@@ -215,6 +227,7 @@ impl Running {
         if self.driver.take().is_some_and(|it| it.join().is_err()) {
             tracing::error!("the driver panicked");
         }
+        tracing::info!("stopped");
     }
 
     fn ask(&self, ask: Ask) {
@@ -281,5 +294,3 @@ fn small_chance() -> Result<u64, StartError> {
 
 /// Commands that may wait for the engine; more are answered 503.
 const ASKS: usize = 1_024;
-/// How long running calls may go on after a signal.
-const DRAIN: Duration = Duration::from_secs(30);

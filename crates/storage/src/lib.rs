@@ -3,6 +3,7 @@
 //! [`Storage::open`] reads everything back and starts one task that owns the database. [`Storage::store`] never waits:
 //! what it takes is committed in its order, and each ticket is reported as committed or failed.
 
+mod figures;
 mod load;
 mod names;
 mod write;
@@ -12,6 +13,7 @@ use std::{
     fs, io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,12 +22,14 @@ use domain::{
     ids::Ticket,
     record::{Audit, Record},
 };
+pub use figures::Figures;
 pub use load::LoadError;
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqliteConnection,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use figures::Tally;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Job, Store};
@@ -34,6 +38,7 @@ use writer::{Job, Store};
 #[derive(Clone, Debug)]
 pub struct Storage {
     jobs: mpsc::Sender<Job>,
+    tally: Arc<Tally>,
 }
 
 /// The `[storage]` table.
@@ -122,8 +127,9 @@ impl Storage {
         migrate(&mut db).await.map_err(|error| OpenError::Migrate { url: url(), error })?;
         let saved = load::saved(&mut db).await.map_err(|error| OpenError::Load { url: url(), error })?;
         let (jobs, inbox) = mpsc::channel(QUEUE);
-        tokio::spawn(writer::run(db, inbox, report));
-        Ok((Self { jobs }, saved))
+        let tally = Arc::<Tally>::default();
+        tokio::spawn(writer::run(db, inbox, tally.clone(), report));
+        Ok((Self { jobs, tally }, saved))
     }
 
     /// Writes these records together, some time soon, after all that was given before. With a ticket the outcome is
@@ -147,6 +153,12 @@ impl Storage {
         let closed = || LoadError::Sqlite(sqlx::Error::WorkerCrashed);
         self.jobs.send(Job::Audit(limit, answer)).await.map_err(|_| closed())?;
         result.await.map_err(|_| closed())?
+    }
+
+    /// What has been written and what waits, as it stood a moment ago. May be called from any thread.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.tally.read(self.jobs.max_capacity() - self.jobs.capacity())
     }
 
     /// Writes what waits, then closes the database.

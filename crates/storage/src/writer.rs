@@ -1,10 +1,13 @@
 //! The task that owns the connection: it writes what waits, several stores in one transaction.
 
+use std::{sync::Arc, time::Duration};
+
 use domain::{event::Outcome, ids::Ticket, record::Audit, record::Record};
 use sqlx::{Connection, Error, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
+    figures::Tally,
     load::{self, LoadError},
     write::write,
 };
@@ -29,17 +32,18 @@ pub(crate) struct Store {
 pub(crate) async fn run(
     mut db: SqliteConnection,
     mut jobs: mpsc::Receiver<Job>,
+    tally: Arc<Tally>,
     mut report: impl FnMut(Ticket, Outcome),
 ) {
     let mut waiting = Vec::new();
     let mut closing = None;
-    while closing.is_none() && jobs.recv_many(&mut waiting, BATCH).await > 0 {
+    while closing.is_none() && wait(&mut db, &mut jobs, &mut waiting, &tally).await {
         let mut batch = Vec::new();
         for job in waiting.drain(..) {
             match job {
                 Job::Store(store) => batch.push(store),
                 Job::Audit(limit, answer) => {
-                    store_all(&mut db, std::mem::take(&mut batch), &mut report).await;
+                    store_all(&mut db, std::mem::take(&mut batch), &tally, &mut report).await;
                     // Whoever asked may have stopped waiting.
                     let _ = answer.send(load::audit_trail(&mut db, limit).await);
                 }
@@ -49,9 +53,9 @@ pub(crate) async fn run(
                 }
             }
         }
-        store_all(&mut db, batch, &mut report).await;
+        store_all(&mut db, batch, &tally, &mut report).await;
     }
-    drain(&mut db, &mut jobs, &mut report).await;
+    drain(&mut db, &mut jobs, &tally, &mut report).await;
     if let Err(error) = db.close().await {
         tracing::warn!(%error, "the database did not close cleanly");
     }
@@ -60,8 +64,40 @@ pub(crate) async fn run(
     }
 }
 
+/// Waits for jobs; false when there will be none. While the database cannot be written it is tried every second, since
+/// those who look for another server meanwhile give us nothing to write.
+async fn wait(
+    db: &mut SqliteConnection,
+    jobs: &mut mpsc::Receiver<Job>,
+    waiting: &mut Vec<Job>,
+    tally: &Tally,
+) -> bool {
+    loop {
+        let more = jobs.recv_many(waiting, BATCH);
+        if !tally.is_ailing() {
+            return more.await > 0;
+        }
+        match tokio::time::timeout(PROBE, more).await {
+            Ok(count) => return count > 0,
+            Err(_) => {
+                if probe(db).await.is_ok() {
+                    tally.committed(0);
+                    tracing::info!("the database can be written again");
+                }
+            }
+        }
+    }
+}
+
+/// Writes to the file without changing what it says: a number in its header that nobody else uses.
+async fn probe(db: &mut SqliteConnection) -> Result<(), Error> {
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *db).await?;
+    let next = if version == 0 { "PRAGMA user_version = 1" } else { "PRAGMA user_version = 0" };
+    sqlx::query(next).execute(db).await.map(drop)
+}
+
 /// What was queued before the queue was closed.
-async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, report: &mut impl FnMut(Ticket, Outcome)) {
+async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, tally: &Tally, report: &mut impl FnMut(Ticket, Outcome)) {
     let mut batch = Vec::new();
     while let Some(job) = jobs.recv().await {
         match job {
@@ -70,22 +106,27 @@ async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, report
             Job::Close(answer) => drop(answer),
         }
     }
-    store_all(db, batch, report).await;
+    store_all(db, batch, tally, report).await;
 }
 
 /// Everything in one transaction; where its records fail, each store in one of its own, so that a bad one fails alone.
 /// Where no transaction can even begin, all fail at once: waiting for a lock once for each would take an hour.
-async fn store_all(db: &mut SqliteConnection, batch: Vec<Store>, report: &mut impl FnMut(Ticket, Outcome)) {
+async fn store_all(db: &mut SqliteConnection, batch: Vec<Store>, tally: &Tally, report: &mut impl FnMut(Ticket, Outcome)) {
     match commit(db, &batch).await {
-        Ok(()) => tell(&batch, Outcome::Committed, report),
+        Ok(()) if batch.is_empty() => {}
+        Ok(()) => {
+            tally.committed(batch.len());
+            tell(&batch, Outcome::Committed, report);
+        }
         Err(Failure::Records(_)) if batch.len() > 1 => {
             for store in batch {
                 // Boxed, because it calls itself; one store is not divided further.
-                Box::pin(store_all(db, vec![store], &mut *report)).await;
+                Box::pin(store_all(db, vec![store], tally, &mut *report)).await;
             }
         }
         Err(Failure::Begin(error) | Failure::Records(error)) => {
             tracing::error!(%error, stores = batch.len(), "records could not be written");
+            tally.failed(batch.len());
             tell(&batch, Outcome::Failed, report);
         }
     }
@@ -117,3 +158,5 @@ async fn commit(db: &mut SqliteConnection, stores: &[Store]) -> Result<(), Failu
 
 /// Stores in one transaction at most.
 const BATCH: usize = 256;
+/// How often a database that could not be written is tried again.
+const PROBE: Duration = Duration::from_secs(1);

@@ -15,15 +15,12 @@ pub(crate) async fn version() -> Response {
     ok(&Found("version", concat!(env!("CARGO_PKG_VERSION"), ".0")))
 }
 
-/// `GET /health/live`: the process answers.
-pub(crate) async fn live() -> Response {
-    ok(&Done)
+/// `GET /health/live`: the server is at work; 503 says that it should be started anew.
+pub(crate) async fn live<B: Backend>(State(api): State<Arc<Api<B>>>) -> Result<Response, Problem> {
+    api.backend.live().map(|()| ok(&Done)).map_err(Problem::Unwell)
 }
 
-/// `GET /health/ready`: the server takes requests.
+/// `GET /health/ready`: the server takes calls and requests; 503 says that they should go elsewhere for now.
 pub(crate) async fn ready<B: Backend>(State(api): State<Arc<Api<B>>>) -> Result<Response, Problem> {
-    match api.backend.ready() {
-        true => Ok(ok(&Done)),
-        false => Err(Problem::Overloaded),
-    }
+    api.backend.ready().map(|()| ok(&Done)).map_err(Problem::Unwell)
 }

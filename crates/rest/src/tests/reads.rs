@@ -261,5 +261,8 @@ async fn version_and_health_need_no_log_in() {
     assert_eq!(world.send("GET", "/health/live", &[], "").await.short(), (200, r#"{"statusCode":0}"#));
     assert_eq!(world.send("GET", "/health/ready", &[], "").await.status, 200);
     *world.backend.down.lock().unwrap() = true;
-    assert_eq!(world.send("GET", "/health/ready", &[], "").await.status, 503);
+    for path in ["/health/live", "/health/ready"] {
+        let answer = world.send("GET", path, &[], "").await;
+        assert_eq!(answer.short(), (503, r#"{"statusCode":4,"statusMessage":"The fake is down"}"#));
+    }
 }

@@ -39,6 +39,12 @@ pub(super) struct Fake {
     pub(super) down: Mutex<bool>,
 }
 
+impl Fake {
+    fn health(&self) -> Result<(), &'static str> {
+        if *self.down.lock().unwrap() { Err("The fake is down") } else { Ok(()) }
+    }
+}
+
 impl Backend for Arc<Fake> {
     async fn command(&self, command: Command) -> Result<Reply, CommandError> {
         self.asked.lock().unwrap().push(command);
@@ -49,8 +55,12 @@ impl Backend for Arc<Fake> {
         Time::from_unix_ms(100_000)
     }
 
-    fn ready(&self) -> bool {
-        !*self.down.lock().unwrap()
+    fn live(&self) -> Result<(), &'static str> {
+        self.health()
+    }
+
+    fn ready(&self) -> Result<(), &'static str> {
+        self.health()
     }
 }
 

@@ -13,6 +13,8 @@ fn from_environment(name: &str, value: &str) -> Result<Config, Mistake> {
 #[test]
 fn the_file_of_the_design_holds_the_defaults() {
     let text = r#"
+        [server]
+        drain_timeout = "30s"
         [http]
         listen = "127.0.0.1:8080"
         public_url = "http://127.0.0.1:8080"
@@ -47,6 +49,7 @@ fn the_file_of_the_design_holds_the_defaults() {
     assert_eq!(written.http.public_url, default.http.public_url);
     assert_eq!(written.media.ports.0, default.media.ports.0);
     assert_eq!(written.sip.udp, default.sip.udp);
+    assert_eq!(written.server.drain_timeout.0, default.server.drain_timeout.0);
 }
 
 #[test]

@@ -23,13 +23,13 @@ use domain::{
     record::{Audit, Record},
 };
 pub use figures::Figures;
+use figures::Tally;
 pub use load::LoadError;
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqliteConnection,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use figures::Tally;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use writer::{Job, Store};

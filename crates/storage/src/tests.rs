@@ -373,6 +373,27 @@ async fn a_database_that_another_process_holds_fails_all_that_waits_at_once() {
 }
 
 #[tokio::test]
+async fn a_database_that_could_not_be_written_ails_until_it_can_without_anybody_writing() {
+    let place = Place::new();
+    let (storage, _, _reports) = place.open().await;
+    storage.store(None, vec![Record::Order(order(1))]).unwrap();
+    storage.audit(1).await.unwrap();
+    assert_eq!(storage.figures(), Figures { waiting: 0, committed: 1, failed: 0, is_ailing: false });
+    let mut other = SqliteConnectOptions::new().filename(place.path()).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    storage.store(None, vec![Record::Order(order(2))]).unwrap();
+    storage.audit(1).await.unwrap();
+    assert_eq!(storage.figures(), Figures { waiting: 0, committed: 1, failed: 1, is_ailing: true });
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    let well = async {
+        while storage.figures().is_ailing {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), well).await.expect("the database can be written again");
+}
+
+#[tokio::test]
 async fn more_than_the_queue_holds_is_refused_at_once() {
     let place = Place::new();
     let (storage, ..) = place.open().await;

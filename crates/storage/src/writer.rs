@@ -97,7 +97,12 @@ async fn probe(db: &mut SqliteConnection) -> Result<(), Error> {
 }
 
 /// What was queued before the queue was closed.
-async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, tally: &Tally, report: &mut impl FnMut(Ticket, Outcome)) {
+async fn drain(
+    db: &mut SqliteConnection,
+    jobs: &mut mpsc::Receiver<Job>,
+    tally: &Tally,
+    report: &mut impl FnMut(Ticket, Outcome),
+) {
     let mut batch = Vec::new();
     while let Some(job) = jobs.recv().await {
         match job {
@@ -111,7 +116,12 @@ async fn drain(db: &mut SqliteConnection, jobs: &mut mpsc::Receiver<Job>, tally:
 
 /// Everything in one transaction; where its records fail, each store in one of its own, so that a bad one fails alone.
 /// Where no transaction can even begin, all fail at once: waiting for a lock once for each would take an hour.
-async fn store_all(db: &mut SqliteConnection, batch: Vec<Store>, tally: &Tally, report: &mut impl FnMut(Ticket, Outcome)) {
+async fn store_all(
+    db: &mut SqliteConnection,
+    batch: Vec<Store>,
+    tally: &Tally,
+    report: &mut impl FnMut(Ticket, Outcome),
+) {
     match commit(db, &batch).await {
         Ok(()) if batch.is_empty() => {}
         Ok(()) => {

@@ -58,7 +58,8 @@ fn figures_follow_a_call_and_hold_no_number() {
     assert!(figure(&scene, "undertone_sip_datagrams_total{direction=\"in\"}").is_some_and(|it| it > 5.0));
     assert!(figure(&scene, "undertone_driver_turn_seconds_count").is_some_and(|it| it > 5.0));
     let text = scene.server.http().send("GET", "/metrics", &[], None).body;
-    let labels: Vec<&str> = text.lines().filter_map(|it| it.split_once('{')?.1.split_once('}')).map(|it| it.0).collect();
+    let labels: Vec<&str> =
+        text.lines().filter_map(|it| it.split_once('{')?.1.split_once('}')).map(|it| it.0).collect();
     assert!(!labels.iter().any(|it| it.contains("5001") || it.contains("5005") || it.contains("super1")), "{labels:?}");
 }
 

@@ -249,6 +249,42 @@ pub struct Queue {
     pub name: String,
     /// The teams that serve it.
     pub teams: BTreeSet<String>,
+    /// The WAV file that those who wait are played; `None` for a melody of our own.
+    pub music: Option<String>,
+    /// How long an agent's phone may ring before the agent becomes NotReady and the next is tried.
+    pub ring_timeout: Duration,
+    /// Where those go who have waited for long enough.
+    pub overflow: Option<Overflow>,
+    /// How long an agent is in after-call work after a call from here; zero: not at all.
+    pub wrap_up_time: Duration,
+    /// How many may wait; a caller beyond them hears busy.
+    pub max_waiting: usize,
+}
+
+impl Queue {
+    /// A queue as it is where an operator names nothing but this.
+    #[must_use]
+    pub fn new(phone_number: PhoneNumber, name: String, teams: BTreeSet<String>) -> Self {
+        Self {
+            phone_number,
+            name,
+            teams,
+            music: None,
+            ring_timeout: Duration::from_secs(20),
+            overflow: None,
+            wrap_up_time: Duration::ZERO,
+            max_waiting: 100,
+        }
+    }
+}
+
+/// Where callers go who have waited in a queue for long enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// For how long.
+    pub after: Duration,
+    /// To which number.
+    pub to: PhoneNumber,
 }
 
 /// A trunk: a SIP peer known by address.

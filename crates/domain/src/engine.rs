@@ -9,6 +9,7 @@ mod order;
 mod people;
 mod provision;
 mod publish;
+mod queue;
 mod refuse;
 mod restore;
 mod session;
@@ -57,6 +58,9 @@ pub struct Engine {
     orders: BTreeMap<OrderId, Order>,
     sessions: BTreeMap<SessionId, Session>,
     timers: BTreeSet<(Time, Timer)>,
+    /// Calls that wait in queues, the first come first.
+    line: BTreeMap<u64, CallId>,
+    last_place: u64,
     /// What hinges on a `Store` action that is not answered yet.
     pending: BTreeMap<Ticket, Pending>,
     /// Commands that wait for an earlier one on the same object.
@@ -73,6 +77,8 @@ pub struct Engine {
 pub struct Counts {
     /// Calls whose last leg has not ended.
     pub calls: usize,
+    /// Calls that wait in queues.
+    pub waiting: usize,
     /// Legs that have not ended.
     pub legs: usize,
     /// Monitoring sessions, those included whose end is not announced yet.
@@ -90,6 +96,12 @@ pub struct Counts {
 enum Timer {
     /// Nobody answers this call.
     NoAnswer(CallId),
+    /// This call has waited in its queue for long enough.
+    Overflow(CallId),
+    /// This agent may be asked again for this call.
+    AskAgain(CallId, UserId),
+    /// The agent's after-call work is over.
+    WrapUp(UserId),
     /// The supervisor's phone has rung for long enough (V-04).
     Offer(SessionId),
     /// Records are tried again.
@@ -110,6 +122,8 @@ struct Outbox {
     users: BTreeSet<UserId>,
     /// Supervisors' devices that may have become free for a call that they missed (V-01).
     freed: BTreeSet<DeviceId>,
+    /// Whether somebody may have become free for those who wait in queues, or somebody has come to wait.
+    distribute: bool,
     directory: bool,
     /// Nobody is told of the first publication after a start.
     hushed: bool,
@@ -131,6 +145,8 @@ impl Engine {
             orders: BTreeMap::new(),
             sessions: BTreeMap::new(),
             timers: BTreeSet::new(),
+            line: BTreeMap::new(),
+            last_place: 0,
             pending: BTreeMap::new(),
             queued: BTreeMap::new(),
             overtaken: BTreeSet::new(),
@@ -173,6 +189,7 @@ impl Engine {
     pub fn counts(&self) -> Counts {
         Counts {
             calls: self.calls.len(),
+            waiting: self.line.len(),
             legs: self.legs.len(),
             sessions: self.sessions.len(),
             orders: self.orders.len(),
@@ -188,6 +205,9 @@ impl Engine {
             self.timers.remove(&(at, timer));
             match timer {
                 Timer::NoAnswer(call) => self.nobody_answers(call, now),
+                Timer::Overflow(call) => self.overflow(call, now),
+                Timer::AskAgain(..) => self.outbox.distribute = true,
+                Timer::WrapUp(agent) => drop(self.wrap_up_ends(agent, now)),
                 Timer::Offer(session) => self.offer_lapses(session, now),
                 Timer::Rewrite => self.rewrite(now),
             }
@@ -199,6 +219,7 @@ impl Engine {
         let Some(phone) = self.people.phone_mut(id) else { return };
         if phone.registered != registered {
             phone.registered = registered;
+            self.outbox.distribute = true;
             self.outbox.devices.insert(id);
         }
     }

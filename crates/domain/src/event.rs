@@ -7,6 +7,7 @@ use crate::{
     config::{Device, Secret, Trunk},
     ids::{CallId, LegId, PhoneNumber, RequestId, Ticket},
     leg::{LegAction, LegEvent},
+    matrix::Treatment,
     record::{Comfort, Record},
     view::{Change, Notification},
 };
@@ -60,6 +61,15 @@ pub enum Action {
         version: u64,
         /// For each party's leg, the legs that it hears.
         hears: BTreeMap<LegId, BTreeSet<LegId>>,
+        /// The legs that are played something beside what they hear of others.
+        plays: BTreeMap<LegId, Treatment>,
+    },
+    /// What those who wait in a queue are played, whenever it changes: a WAV file, or a melody of our own.
+    Music {
+        /// The queue.
+        queue: PhoneNumber,
+        /// The file.
+        file: Option<String>,
     },
     /// A call is over: nothing of it need be kept.
     CallOver(CallId),

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{config::MonitorOperation, ids::LegId};
+use crate::{
+    config::MonitorOperation,
+    ids::{LegId, PhoneNumber},
+};
 
 /// For each leg of a call, the legs that it hears.
 pub type Matrix = BTreeMap<LegId, BTreeSet<LegId>>;
@@ -18,6 +21,21 @@ pub enum Presence {
     Early,
     /// It talks and listens.
     Talking,
+    /// It has been answered and waits in a queue: it hears the queue's treatment, and nobody hears it.
+    Queued,
+}
+
+/// What a party is played that comes from no leg.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Treatment {
+    /// The music of a queue, by the queue's number.
+    Music(PhoneNumber),
+}
+
+/// Who is played the music of this queue: those who wait in it, and no supervisor (E-05).
+#[must_use]
+pub fn treated(parties: &BTreeMap<LegId, Presence>, queue: &PhoneNumber) -> BTreeMap<LegId, Treatment> {
+    with(Presence::Queued, parties).map(|it| (it, Treatment::Music(queue.clone()))).collect()
 }
 
 /// A supervisor on a call.
@@ -64,7 +82,7 @@ fn party_hears(leg: LegId, presence: Presence, parties: &BTreeMap<LegId, Presenc
     let source = match presence {
         Presence::Talking => Presence::Talking,
         Presence::Waiting => Presence::Early,
-        Presence::Early | Presence::Away => return BTreeSet::new(),
+        Presence::Early | Presence::Away | Presence::Queued => return BTreeSet::new(),
     };
     with(source, parties).filter(|it| *it != leg).collect()
 }

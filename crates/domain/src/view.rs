@@ -61,6 +61,8 @@ pub enum AgentState {
     NotReady,
     /// Logged in and waiting for calls.
     Ready,
+    /// Busy with what a call has left to do; not to be given calls from queues.
+    AfterCallWork,
 }
 
 /// A device as its owner sees it, in REST and in CometD alike.

@@ -33,6 +33,7 @@ pub use server::{Server, Setup};
 pub use sipp::Sipp;
 pub use tones::{Recording, assert_hears, assert_silent};
 pub use tools::binary;
+pub use wav::write as write_wav;
 
 /// How long anything that should happen at once may take on a busy machine.
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);

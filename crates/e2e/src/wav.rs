@@ -40,7 +40,10 @@ fn word(body: &[u8], at: usize) -> Option<u16> {
 }
 
 /// Writes a file that any phone plays.
-pub(crate) fn write(path: &Path, recording: &Recording) -> io::Result<()> {
+///
+/// # Errors
+/// The file cannot be written, or the recording is too long for one.
+pub fn write(path: &Path, recording: &Recording) -> io::Result<()> {
     let data: Vec<u8> = recording.samples.iter().flat_map(|it| it.to_le_bytes()).collect();
     let length = u32::try_from(data.len()).map_err(io::Error::other)?;
     let mut file = Vec::with_capacity(44 + data.len());

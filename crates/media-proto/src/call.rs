@@ -1,7 +1,7 @@
 //! The media of one call: its legs, its hearing matrix, and every packet between them. No socket, no clock.
 
 use core::net::SocketAddr;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
@@ -10,6 +10,7 @@ use crate::{
     codec::Codec,
     leg::{Leg, Payload},
     micros::Micros,
+    music::Music,
     outgoing::Relayed,
     plan::{Matrix, Plan, plans},
     playout::{FRAME, FRAME_US},
@@ -65,6 +66,7 @@ pub struct Call<K> {
     legs: Vec<Option<Leg<K>>>,
     sources: u64,
     matrix: Matrix<K>,
+    plays: BTreeMap<K, Arc<Music>>,
     /// Legs that are in somebody's mix and the frames last taken from them.
     mixed: Vec<(usize, [i16; FRAME])>,
     next_mix: Option<Micros>,
@@ -81,6 +83,7 @@ impl<K: Copy + Ord> Call<K> {
             legs: Vec::new(),
             sources: 0,
             matrix: Matrix::new(),
+            plays: BTreeMap::new(),
             mixed: Vec::new(),
             next_mix: None,
             next_chore: Micros(u64::MAX),
@@ -119,6 +122,12 @@ impl<K: Copy + Ord> Call<K> {
     /// Who hears whom from now on: the whole matrix. Cells of legs that are not open count once they are.
     pub fn hear(&mut self, matrix: Matrix<K>, now: Micros) {
         self.matrix = matrix;
+        self.replan(now);
+    }
+
+    /// What legs are played from now on, beside those whom they hear: a leg without music here is played none.
+    pub fn play(&mut self, plays: BTreeMap<K, Arc<Music>>, now: Micros) {
+        self.plays = plays;
         self.replan(now);
     }
 
@@ -340,9 +349,11 @@ impl<K: Copy + Ord> Call<K> {
             }
         }
         for (slot, leg) in self.legs.iter_mut().enumerate() {
-            let Some(leg) = leg.as_mut().filter(|it| !it.mix_of.is_empty() && it.may_be_sent()) else { continue };
+            let Some(leg) = leg.as_mut().filter(|it| it.is_sent_a_mix() && it.may_be_sent()) else { continue };
+            let played = leg.playing.as_mut().map(|it| it.frame(skipped));
             let (Some(remote), Some(to)) = (&leg.remote, leg.rtp_to()) else { continue };
-            let sum = add_up(self.mixed.iter().filter(|(it, _)| leg.mix_of.contains(it)).map(|(_, frame)| frame));
+            let heard = self.mixed.iter().filter(|(it, _)| leg.mix_of.contains(it)).map(|(_, frame)| frame);
+            let sum = add_up(heard.chain(&played));
             let mut packet = [0; HEADER_OCTETS + FRAME];
             let (header, payload) = packet.split_at_mut(HEADER_OCTETS);
             remote.codec.encode(&sum, payload);
@@ -361,6 +372,7 @@ impl<K: Copy + Ord> Call<K> {
             leg.relays_to.clear();
             leg.mixes_to.clear();
             leg.mix_of.clear();
+            leg.play(self.plays.get(&leg.key));
         }
         for (key, plan) in plans {
             let Some((slot, _)) = slots.get(&key).copied() else { continue };
@@ -375,7 +387,8 @@ impl<K: Copy + Ord> Call<K> {
             }
         }
         self.mixed = mixed.into_iter().map(|it| (it, [0; FRAME])).collect();
-        self.next_mix = (!self.mixed.is_empty()).then(|| self.next_mix.unwrap_or_else(|| self.first_mix(now)));
+        let mixes = self.legs.iter().flatten().any(Leg::is_sent_a_mix);
+        self.next_mix = mixes.then(|| self.next_mix.unwrap_or_else(|| self.first_mix(now)));
         self.schedule_chores();
     }
 
@@ -386,7 +399,8 @@ impl<K: Copy + Ord> Call<K> {
             Plan::Relay(one) | Plan::Transcode(one) => Vec::from_iter(place(one)),
             Plan::Mix(several) => several.iter().filter_map(place).collect(),
         };
-        let mixes = matches!(plan, Plan::Mix(_));
+        let played = self.legs.get(slot).and_then(Option::as_ref).is_some_and(|it| it.playing.is_some());
+        let mixes = played || matches!(plan, Plan::Mix(_));
         for (source, _) in &sources {
             if let Some(source) = self.legs.get_mut(*source).and_then(Option::as_mut) {
                 if mixes { &mut source.mixes_to } else { &mut source.relays_to }.push(slot);
@@ -394,7 +408,7 @@ impl<K: Copy + Ord> Call<K> {
         }
         let Some(leg) = self.legs.get_mut(slot).and_then(Option::as_mut) else { return };
         match *sources {
-            [] => leg.out.pause(),
+            [] if !played => leg.out.pause(),
             [(_, id)] if !mixes => leg.out.feed_from(id),
             [..] => {
                 leg.out.feed_from_mix();

@@ -1,12 +1,14 @@
 //! One leg of a call as media sees it: whom we accept packets from, what it sent, what it is sent, and its reports.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
 use crate::{
     codec::Codec,
     micros::Micros,
+    music::{Music, Playing},
     outgoing::Outgoing,
     playout::Playout,
     rtcp::{Block, CNAME_OCTETS, MAX_OCTETS, Report},
@@ -88,6 +90,8 @@ pub(crate) struct Leg<K> {
     pub(crate) mixes_to: Vec<usize>,
     /// The legs in the mix that this one is sent; empty if it is sent none.
     pub(crate) mix_of: Vec<usize>,
+    /// What it is played beside that.
+    pub(crate) playing: Option<Playing>,
 }
 
 /// What a payload type means on a leg.
@@ -121,6 +125,7 @@ impl<K> Leg<K> {
             relays_to: Vec::new(),
             mixes_to: Vec::new(),
             mix_of: Vec::new(),
+            playing: None,
         }
     }
 
@@ -143,6 +148,17 @@ impl<K> Leg<K> {
         if !self.may_be_sent() {
             self.out.pause();
         }
+    }
+
+    /// Whether what it is sent is added up by the clock, and not relayed.
+    pub(crate) fn is_sent_a_mix(&self) -> bool {
+        !self.mix_of.is_empty() || self.playing.is_some()
+    }
+
+    /// What it is played from now on; the same goes on where it is.
+    pub(crate) fn play(&mut self, music: Option<&Arc<Music>>) {
+        let same = |it: &Playing| music.is_some_and(|music| Arc::ptr_eq(music, &it.music));
+        self.playing = self.playing.take().filter(same).or_else(|| music.map(Playing::new));
     }
 
     /// Whether RTP may go to this leg's peer now.

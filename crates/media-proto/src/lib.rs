@@ -4,6 +4,7 @@ pub mod call;
 pub mod codec;
 mod leg;
 pub mod micros;
+pub mod music;
 pub mod outgoing;
 pub mod plan;
 pub mod playout;

@@ -13,5 +13,6 @@ pub use media::{Busy, Event, Media, Settings, Snapshot};
 pub use media_proto::{
     call::{Counters, Remote},
     codec::Codec,
+    music::{BadMusic, Music},
 };
 pub use ports::{Lease, Ports};

@@ -14,9 +14,13 @@ use std::{
     time::Duration,
 };
 
-use domain::ids::{CallId, LegId};
+use domain::{
+    ids::{CallId, LegId, PhoneNumber},
+    matrix::Treatment,
+};
 use media_proto::{
     call::{Counters, Remote},
+    music::Music,
     plan::Matrix,
 };
 use rand_chacha::{
@@ -99,6 +103,9 @@ pub struct Media {
     /// Which worker has a leg, and which call it belongs to.
     legs: BTreeMap<LegId, (usize, CallId)>,
     calls: BTreeMap<CallId, Vec<LegId>>,
+    /// What is played in queues that have no music of their own.
+    melody: Arc<Music>,
+    music: BTreeMap<PhoneNumber, Arc<Music>>,
 }
 
 /// The line to one worker.
@@ -138,7 +145,14 @@ impl Media {
         let mut rng = ChaCha8Rng::from_seed(settings.seed);
         let ports = Ports::new(settings.bind, &settings.ports, rng.next_u32());
         let clock = Clock::start();
-        let mut media = Self { ports, workers: Vec::new(), legs: BTreeMap::new(), calls: BTreeMap::new() };
+        let mut media = Self {
+            ports,
+            workers: Vec::new(),
+            legs: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            melody: Arc::new(Music::melody()),
+            music: BTreeMap::new(),
+        };
         let mut gates = Vec::new();
         let mut ways_in = Vec::new();
         for _ in 0..count {
@@ -190,13 +204,27 @@ impl Media {
         }
     }
 
-    /// Who hears whom in a call from now on: the whole matrix. [`Event::Applied`] answers. A leg with a row that was
-    /// opened for another call moves to this one, its stream unbroken.
-    pub fn matrix(&mut self, call: CallId, version: u64, hears: Matrix<LegId>) {
+    /// What those who wait in a queue are played from their next matrix on; `None` for the melody.
+    pub fn set_music(&mut self, queue: PhoneNumber, music: Option<Music>) {
+        match music {
+            Some(music) => drop(self.music.insert(queue, Arc::new(music))),
+            None => drop(self.music.remove(&queue)),
+        }
+    }
+
+    fn music(&self, treatment: &Treatment) -> Arc<Music> {
+        let Treatment::Music(queue) = treatment;
+        Arc::clone(self.music.get(queue).unwrap_or(&self.melody))
+    }
+
+    /// Who hears whom in a call from now on, the whole matrix, and which legs are played what beside. [`Event::Applied`]
+    /// answers. A leg with a row that was opened for another call moves to this one, its stream unbroken.
+    pub fn matrix(&mut self, call: CallId, version: u64, hears: Matrix<LegId>, plays: &BTreeMap<LegId, Treatment>) {
+        let plays = plays.iter().map(|(leg, it)| (*leg, self.music(it))).collect();
         for leg in hears.keys() {
             self.bring(*leg, call);
         }
-        self.give(self.worker_of(call), Order::Matrix { call, version, hears });
+        self.give(self.worker_of(call), Order::Matrix { call, version, hears, plays });
     }
 
     /// A leg is over: it is told goodbye by RTCP, and its ports are returned.

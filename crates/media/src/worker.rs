@@ -17,6 +17,7 @@ use domain::ids::{CallId, LegId};
 use media_proto::{
     call::{Call, Channel, Moving, Remote, Settings, Sink, Slot},
     micros::Micros,
+    music::Music,
     plan::Matrix,
 };
 use rand_chacha::{
@@ -50,6 +51,7 @@ pub(crate) enum Order {
         call: CallId,
         version: u64,
         hears: Matrix<LegId>,
+        plays: BTreeMap<LegId, Arc<Music>>,
     },
     Close {
         leg: LegId,
@@ -310,7 +312,7 @@ impl Worker {
                 let now = self.clock.now();
                 self.with_leg(leg, |media, slot| media.configure(slot, remote, now));
             }
-            Order::Matrix { call, version, hears } => self.matrix(call, version, hears),
+            Order::Matrix { call, version, hears, plays } => self.matrix(call, version, hears, plays),
             Order::Close { leg } => self.close(leg),
             Order::CloseCall { call } => self.close_call(call),
             Order::Move { leg, call, worker } => self.depart(leg, call, worker),
@@ -423,14 +425,15 @@ impl Worker {
         call
     }
 
-    fn matrix(&mut self, id: CallId, version: u64, hears: Matrix<LegId>) {
+    fn matrix(&mut self, id: CallId, version: u64, hears: Matrix<LegId>, plays: BTreeMap<LegId, Arc<Music>>) {
         // An empty matrix for a call that is over already must not bring it back.
-        let known = self.by_call.contains_key(&id) || hears.values().any(|it| !it.is_empty());
+        let known = self.by_call.contains_key(&id) || !plays.is_empty() || hears.values().any(|it| !it.is_empty());
         if known {
             let call = self.call(id);
             let now = self.clock.now();
             if let Some(entry) = self.calls.get_mut(call).and_then(Option::as_mut) {
                 entry.media.hear(hears, now);
+                entry.media.play(plays, now);
                 self.arm(call);
             }
         }

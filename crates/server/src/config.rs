@@ -187,13 +187,26 @@ pub(crate) struct Span(pub(crate) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(input)?;
-        let wrong = |_| format!("\"{text}\" is not a length of time such as \"20s\", \"500ms\" or \"5m\"");
-        let span = humantime::parse_duration(&text).map_err(wrong).map_err(serde::de::Error::custom)?;
+        let Wait(span) = Wait::deserialize(input)?;
         if span.is_zero() {
             return Err(serde::de::Error::custom("a length of time must be longer than nothing"));
         }
         Ok(Self(span))
+    }
+}
+
+/// The same, or `0s` for not at all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl<'de> Deserialize<'de> for Wait {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        let wrong = |_| format!("\"{text}\" is not a length of time such as \"20s\", \"500ms\" or \"5m\"");
+        let span = humantime::parse_duration(&text).map_err(wrong).map_err(serde::de::Error::custom)?;
+        // What is longer than a day is a slip, and far from where moments end.
+        let day = Duration::from_secs(86_400);
+        (span <= day).then_some(Self(span)).ok_or_else(|| serde::de::Error::custom("a length of time is a day at most"))
     }
 }
 

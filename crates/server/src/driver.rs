@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use domain::{
     command::{Command, DeviceOperation, Refusal, Reply, UserRequest},
     engine::Engine,
     event::{Action, Directory, Event, Outcome},
-    ids::{LegId, RequestId, Ticket},
+    ids::{LegId, PhoneNumber, RequestId, Ticket},
     leg::{Cause, LegAction, LegOrder},
     record::Record,
 };
@@ -309,7 +310,8 @@ impl Driver {
                 let _within = self.chronicle.within(order.call);
                 self.sip.handle(Input::Order(order), &mut self.leases, now, &mut self.outputs);
             }
-            Action::Matrix { call, version, hears } => self.media.matrix(call, version, hears),
+            Action::Matrix { call, version, hears, plays } => self.media.matrix(call, version, hears, &plays),
+            Action::Music { queue, file } => self.music(queue, file.as_deref()),
             Action::CallOver(call) => self.media.close_call(call),
             Action::Store { ticket, records } => self.store(ticket, records, now),
             Action::Publish(change) => self.views.apply(change),
@@ -325,6 +327,15 @@ impl Driver {
             }
             Action::Directory(directory) => self.directory(directory, now),
         }
+    }
+
+    /// Read here, since it changes only when an operator says so.
+    fn music(&mut self, queue: PhoneNumber, file: Option<&str>) {
+        let music = file.and_then(|file| {
+            let error = |error| tracing::error!(%queue, file, %error, "music cannot be played; the melody is instead");
+            crate::music::read(Path::new(file)).map_err(error).ok()
+        });
+        self.media.set_music(queue, music);
     }
 
     /// Devices count at once, and trunks known by address; those known by name when their addresses are found.

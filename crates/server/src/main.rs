@@ -9,6 +9,7 @@ mod driver;
 mod figures;
 mod http;
 mod log;
+mod music;
 mod provision;
 mod pulse;
 mod serve;

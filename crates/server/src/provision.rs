@@ -3,14 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use domain::{
     config::{
-        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Provision, Queue, Role, Secret, TelephonyNetwork,
-        Trunk, User,
+        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret,
+        TelephonyNetwork, Trunk, User,
     },
     ids::{DeviceId, PhoneNumber, UserId},
 };
@@ -18,7 +19,7 @@ use rest::{hash_password, is_password_hash, password_matches};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::config::{Mistake, line_of, read};
+use crate::config::{Mistake, Span, Wait, line_of, read};
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +79,13 @@ struct QueueTable {
     name: String,
     #[serde(default)]
     teams: BTreeSet<String>,
+    /// Beside this file, if it has no other folder.
+    music: Option<PathBuf>,
+    ring_timeout: Option<Span>,
+    overflow_after: Option<Span>,
+    overflow_to: Option<Number>,
+    wrap_up_time: Option<Wait>,
+    max_waiting: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -231,9 +239,18 @@ pub(crate) struct Unhashed(String);
 impl File {
     /// Reads the file; a mistake names file and line.
     pub(crate) fn load(path: &Path) -> Result<Self, Mistake> {
-        let (file, text) = read::<Self>(path)?;
+        let (mut file, text) = read::<Self>(path)?;
+        file.find_music(path);
         file.check(&path.display().to_string(), &text)?;
         Ok(file)
+    }
+
+    /// Music is looked for beside the file that names it, wherever the server is started.
+    fn find_music(&mut self, path: &Path) {
+        let folder = path.parent().and_then(|it| std::path::absolute(it).ok()).unwrap_or_default();
+        for queue in self.queues.iter_mut().map(Spanned::get_mut) {
+            queue.music = queue.music.take().map(|it| folder.join(it));
+        }
     }
 
     /// What TOML's own types cannot say: a user has one password, and nothing stands in the file twice.
@@ -253,6 +270,9 @@ impl File {
                     format!("the number {number} stands here a second time; a number is one device or one queue"),
                 ));
             }
+        }
+        for queue in &self.queues {
+            queue.get_ref().check().map_err(|what| at(queue.span(), what))?;
         }
         let mut names = BTreeSet::new();
         for user in &self.users {
@@ -351,8 +371,35 @@ fn user(it: UserTable, known: &BTreeMap<String, Secret<String>>) -> Result<User,
     })
 }
 
+impl QueueTable {
+    fn check(&self) -> Result<(), String> {
+        let number = &self.phone_number.0;
+        if self.overflow_after.is_some() != self.overflow_to.is_some() {
+            return Err(format!("the queue {number} needs both overflow_after and overflow_to, or neither"));
+        }
+        if self.overflow_to.as_ref().is_some_and(|it| it.0 == *number) {
+            return Err(format!("the queue {number} cannot overflow to itself"));
+        }
+        match self.music.as_ref().map(|file| (file, crate::music::read(file))) {
+            Some((file, Err(why))) => {
+                Err(format!("the music of the queue {number}, {}, cannot be played: {why}", file.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 fn queue(it: QueueTable) -> Queue {
-    Queue { phone_number: it.phone_number.0, name: it.name, teams: it.teams }
+    let default = Queue::new(it.phone_number.0, it.name, it.teams);
+    let overflow = it.overflow_after.zip(it.overflow_to);
+    Queue {
+        music: it.music.map(|it| it.display().to_string()),
+        ring_timeout: it.ring_timeout.map_or(default.ring_timeout, |it| it.0),
+        overflow: overflow.map(|(after, to)| Overflow { after: after.0, to: to.0 }),
+        wrap_up_time: it.wrap_up_time.map_or(default.wrap_up_time, |it| it.0),
+        max_waiting: it.max_waiting.map_or(default.max_waiting, NonZeroUsize::get),
+        ..default
+    }
 }
 
 fn trunk(it: TrunkTable) -> Trunk {

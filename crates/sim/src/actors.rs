@@ -6,8 +6,11 @@ use domain::{
     command::{
         AgentRequest, Calls, Command, DeviceOperation, MonitorForm, Scope, StartSession, TargetUri, UserRequest,
     },
-    config::{ContactCenter, Device, Ha1, MonitorOperation, Provision, Role, Secret, TelephonyNetwork, Trunk, User},
-    ids::{DeviceId, UserId},
+    config::{
+        ContactCenter, Device, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret, TelephonyNetwork,
+        Trunk, User,
+    },
+    ids::{DeviceId, PhoneNumber, UserId},
 };
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use softphone::{Answering, Behaviour};
@@ -22,6 +25,9 @@ pub(crate) const SUPERVISORS: [&str; 2] = ["5005", "5006"];
 pub(crate) const OTHERS: [&str; 1] = ["5003"];
 /// Callers behind the trunk.
 pub(crate) const OUTSIDE: [&str; 2] = ["0151", "0152"];
+
+/// The queue that the agents serve.
+pub(crate) const QUEUE: &str = "8000";
 
 /// What somebody does.
 #[derive(Clone, Debug)]
@@ -53,9 +59,11 @@ pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
     let supervisor = pick(&SUPERVISORS, chance);
     match chance.next_u32() % 100 {
         0..=24 => Deed::Dials(pick(&callers(), chance), pick(&AGENTS, chance)),
-        25..=29 => Deed::Dials(pick(&AGENTS, chance), pick(&callees(), chance)),
+        25..=26 => Deed::Dials(pick(&callers(), chance), QUEUE),
+        27..=29 => Deed::Dials(pick(&AGENTS, chance), pick(&callees(), chance)),
         30..=31 => Deed::Dials(supervisor, pick(&callees(), chance)),
-        32..=41 => Deed::HangsUp(pick(&everybody(), chance)),
+        32..=39 => Deed::HangsUp(pick(&everybody(), chance)),
+        40..=41 => Deed::Asks(pick(&AGENTS, chance), Wish::Ready),
         42..=45 => Deed::HangsUp(supervisor),
         46..=53 => Deed::Holds(pick(&everybody(), chance)),
         54..=61 => Deed::Retrieves(pick(&everybody(), chance)),
@@ -67,7 +75,7 @@ pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
         90..=91 => Deed::Asks(pick(&AGENTS, chance), Wish::LogOut),
         92 => Deed::Asks(supervisor, Wish::LogOut),
         93..=95 => Deed::Asks(pick(&seats(), chance), Wish::LogIn),
-        96 => Deed::Asks(pick(&AGENTS, chance), Wish::Ready),
+        96 => Deed::Asks(pick(&seats(), chance), Wish::Ready),
         97..=98 => Deed::Crashes(pick(&everybody(), chance)),
         99 if chance.next_u32().is_multiple_of(4) => Deed::Restart,
         _ => Deed::Nothing,
@@ -170,9 +178,17 @@ pub(crate) fn provision() -> Provision {
         contact_center: Some(ContactCenter { features, ..ContactCenter::default() }),
         devices: everybody().into_iter().filter(|it| !OUTSIDE.contains(it)).filter_map(device).collect(),
         users: seats().iter().map(user).collect(),
+        queues: QUEUE.parse().ok().map(queue).into_iter().collect(),
         trunks: vec![trunk],
         ..Provision::default()
     }
+}
+
+/// Hasty, so that much happens.
+fn queue(number: PhoneNumber) -> Queue {
+    let overflow = "5003".parse().ok().map(|to| Overflow { after: Duration::from_secs(9), to });
+    let plain = Queue::new(number, "support".into(), ["support".to_owned()].into());
+    Queue { ring_timeout: Duration::from_secs(2), overflow, wrap_up_time: Duration::from_secs(1), ..plain }
 }
 
 /// The SIP password of a device.

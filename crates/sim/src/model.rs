@@ -12,6 +12,7 @@ use std::{
 use clock::Time;
 use domain::ids::LegId;
 
+use crate::actors::QUEUE;
 use wire::Seen;
 
 /// A dialog with a phone, as the wire shows it. Named by its Call-ID.
@@ -299,7 +300,9 @@ impl Model {
 /// Whether two dialogs are the two sides of one call: one began it, and the other was called for it.
 fn are_partners(x: &Dialog, y: &Dialog) -> bool {
     let began = |x: &Dialog, y: &Dialog| {
-        x.by_phone && !y.by_phone && y.listens.is_none() && x.other == y.phone && y.other == x.phone
+        // Whoever calls the queue is a partner of everybody who is called for it.
+        let called = x.other == y.phone || x.other == QUEUE;
+        x.by_phone && !y.by_phone && y.listens.is_none() && called && y.other == x.phone
     };
     x.listens.is_none() && (began(x, y) || began(y, x))
 }

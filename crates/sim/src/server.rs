@@ -327,7 +327,7 @@ impl Server {
         }
         match action {
             Action::Leg(it) => work.push_back(Work::Legs(Owned::Order(it))),
-            Action::Matrix { call, version, hears } => {
+            Action::Matrix { call, version, hears, .. } => {
                 let hears = self.sabotage.map_or(hears.clone(), |it| it.spoil(self.matrices.get(&call), hears));
                 self.matrices.insert(call, hears);
                 let at = world.now + Duration::from_millis(u64::from(1 + world.chance.next_u32() % 40));
@@ -349,7 +349,7 @@ impl Server {
             Action::Publish(Change::User(it)) => {
                 self.users.insert(it.user_name.clone(), UserView::clone(&it));
             }
-            Action::Publish(_) | Action::Notify(_) | Action::Reply { .. } => {}
+            Action::Publish(_) | Action::Music { .. } | Action::Notify(_) | Action::Reply { .. } => {}
             Action::Directory(it) => work.push_back(Work::Legs(Owned::Directory(it))),
         }
     }

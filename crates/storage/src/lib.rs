@@ -219,7 +219,10 @@ async fn migrate(db: &mut SqliteConnection) -> Result<(), MigrateError> {
 }
 
 /// Version, name, text; a migration that was ever released is never changed.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "queue", include_str!("../migrations/0002_queue.sql")),
+];
 
 /// Stores that may wait to be written.
 const QUEUE: usize = 4096;

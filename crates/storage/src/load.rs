@@ -3,12 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use clock::Time;
 use domain::{
-    config::{ContactCenter, Device, DialRule, Ha1, Queue, Secret, Trunk, User},
+    config::{ContactCenter, Device, DialRule, Ha1, Overflow, Queue, Secret, Trunk, User},
     event::Saved,
     record::{Audit, Comfort, LogIn, Order, Registration},
 };
@@ -100,6 +100,10 @@ impl Place<'_> {
     fn small<T: TryFrom<i64>>(&self, column: &'static str) -> Result<T, LoadError> {
         let number: i64 = self.raw(column)?;
         T::try_from(number).map_err(|_| self.damaged(column, format!("{number} is out of range")))
+    }
+
+    fn span(&self, column: &'static str) -> Result<Duration, LoadError> {
+        self.small(column).map(Duration::from_millis)
     }
 
     fn time(&self, column: &'static str) -> Result<Time, LoadError> {
@@ -214,6 +218,14 @@ async fn queues(db: &mut SqliteConnection) -> Result<Vec<Queue>, LoadError> {
             phone_number: it.parsed("phone_number")?,
             name: it.text("name")?,
             teams: teams.get(&key).cloned().unwrap_or_default(),
+            music: it.raw("music")?,
+            ring_timeout: it.span("ring_timeout_ms")?,
+            overflow: match it.perhaps("overflow_to")? {
+                Some(to) => Some(Overflow { after: it.span("overflow_after_ms")?, to }),
+                None => None,
+            },
+            wrap_up_time: it.span("wrap_up_time_ms")?,
+            max_waiting: it.small("max_waiting")?,
         })
     };
     all(db, "queue", "SELECT * FROM queue ORDER BY phone_number", read).await

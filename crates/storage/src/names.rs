@@ -61,6 +61,7 @@ named!(AgentState, "an agent state", {
     Offline => "Offline",
     NotReady => "NotReady",
     Ready => "Ready",
+    AfterCallWork => "AfterCallWork",
 });
 
 named!(Scope, "a monitoring scope", {

@@ -6,7 +6,8 @@ use clock::Time;
 use domain::{
     command::{Calls, Scope},
     config::{
-        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Queue, Role, Secret, TelephonyNetwork, Trunk, User,
+        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Queue, Role, Secret, TelephonyNetwork, Trunk,
+        User,
     },
     event::{Outcome, Saved},
     ids::{CallId, DeviceId, OrderId, PhoneNumber, SessionId, Ticket, UserId},
@@ -184,7 +185,16 @@ async fn users_come_back_as_they_last_were() {
 
 #[tokio::test]
 async fn queues_trunks_and_dial_rules_come_back_as_they_last_were() {
-    let queue = Queue { phone_number: number("8000"), name: "support".into(), teams: ["support".into()].into() };
+    let plain = Queue::new(number("8000"), "support".into(), ["support".into()].into());
+    let queue = Queue {
+        music: Some("/music.wav".into()),
+        ring_timeout: Duration::from_millis(1_500),
+        overflow: Some(Overflow { after: Duration::from_secs(60), to: number("5001") }),
+        wrap_up_time: Duration::from_secs(10),
+        max_waiting: 7,
+        ..plain.clone()
+    };
+    let other = Queue { phone_number: number("8001"), ..plain.clone() };
     let trunk = Trunk {
         name: "carrier".into(),
         address: "127.0.0.1:5080".into(),
@@ -196,14 +206,16 @@ async fn queues_trunks_and_dial_rules_come_back_as_they_last_were() {
     let saved = Place::new()
         .after(vec![
             Record::Queue(Queue { teams: ["other".into()].into(), ..queue.clone() }),
+            Record::Queue(plain),
             Record::Queue(queue.clone()),
+            Record::Queue(other.clone()),
             Record::Trunk(Trunk { inbound: BTreeMap::from([("1".into(), number("1"))]), ..trunk.clone() }),
             Record::Trunk(trunk.clone()),
             Record::DialRules(vec![rule("7")]),
             Record::DialRules(rules.clone()),
         ])
         .await;
-    assert_eq!(saved.queues, vec![queue]);
+    assert_eq!(saved.queues, vec![queue, other]);
     assert_eq!(saved.trunks, vec![trunk]);
     assert_eq!(saved.dial_rules, rules);
 }
@@ -441,7 +453,9 @@ async fn a_value_that_nobody_writes_is_refused_with_its_place() {
 async fn a_database_of_a_newer_version_is_refused() {
     let place = Place::new();
     place.open().await.0.close().await;
-    place.raw("INSERT INTO _sqlx_migrations SELECT 99, 'x', installed_on, 1, checksum, 0 FROM _sqlx_migrations").await;
+    place
+        .raw("INSERT INTO _sqlx_migrations SELECT 99, 'x', installed_on, 1, checksum, 0 FROM _sqlx_migrations LIMIT 1")
+        .await;
     let error = Storage::open(&place.settings(), |_, _| {}).await.unwrap_err();
     assert!(matches!(error, OpenError::Migrate { .. }), "{error}");
 }

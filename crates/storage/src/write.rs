@@ -1,5 +1,7 @@
 //! Each record as SQL.
 
+use std::time::Duration;
+
 use domain::{
     config::{ContactCenter, Device, DialRule, Queue, Trunk, User},
     record::{Audit, Comfort, LogIn, Order, Record, Registration},
@@ -115,10 +117,28 @@ async fn user(db: &mut SqliteConnection, it: &User) -> Result<(), Error> {
 async fn queue(db: &mut SqliteConnection, it: &Queue) -> Result<(), Error> {
     let number = it.phone_number.to_string();
     let statement = sqlx::query(
-        "INSERT INTO queue (phone_number, name) VALUES (?, ?) ON CONFLICT DO UPDATE SET name = excluded.name",
-    );
-    run(db, statement.bind(number.clone()).bind(it.name.clone())).await?;
+        "INSERT INTO queue (phone_number, name, music, ring_timeout_ms, overflow_after_ms, overflow_to, wrap_up_time_ms,
+             max_waiting)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET name = excluded.name, music = excluded.music,
+             ring_timeout_ms = excluded.ring_timeout_ms, overflow_after_ms = excluded.overflow_after_ms,
+             overflow_to = excluded.overflow_to, wrap_up_time_ms = excluded.wrap_up_time_ms,
+             max_waiting = excluded.max_waiting",
+    )
+    .bind(number.clone())
+    .bind(it.name.clone())
+    .bind(it.music.clone())
+    .bind(milliseconds(it.ring_timeout))
+    .bind(it.overflow.as_ref().map_or(0, |it| milliseconds(it.after)))
+    .bind(it.overflow.as_ref().map(|it| it.to.to_string()))
+    .bind(milliseconds(it.wrap_up_time))
+    .bind(i64::try_from(it.max_waiting).unwrap_or(i64::MAX));
+    run(db, statement).await?;
     list(db, QUEUE_TEAM, &number, it.teams.iter().cloned()).await
+}
+
+fn milliseconds(it: Duration) -> i64 {
+    i64::try_from(it.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn trunk(db: &mut SqliteConnection, it: &Trunk) -> Result<(), Error> {

@@ -8,11 +8,15 @@ use std::{
 
 use clock::Time;
 
-use super::{Engine, Timer, people::Person};
+use super::{
+    Engine, Timer,
+    people::Person,
+    queue::{Served, Visit},
+};
 use crate::{
     ids::{CallId, DeviceId, LegId, OrderId, PhoneNumber, SessionId},
     leg::{Alert, Cause, LegEvent, LegOrder, OfferDirection, Origin, Target},
-    matrix::{Matrix, Presence},
+    matrix::{Matrix, Presence, Treatment},
     view::CallView,
 };
 
@@ -22,6 +26,10 @@ pub(super) struct Call {
     pub(super) phase: Phase,
     /// The number dialled, as dialled.
     pub(super) dialled: String,
+    /// Its time in a queue, as long as it waits in one.
+    pub(super) visit: Option<Visit>,
+    /// Who has taken it out of a queue.
+    pub(super) served: Option<Served>,
     /// Who is on it: legs that have not been told to end.
     pub(super) parties: BTreeMap<LegId, Party>,
     /// Supervisors' legs.
@@ -36,6 +44,7 @@ pub(super) struct Call {
     pub(super) missed: BTreeSet<OrderId>,
     /// The last matrix sent, and its version.
     pub(super) hears: Matrix,
+    pub(super) plays: BTreeMap<LegId, Treatment>,
     pub(super) version: u64,
     /// What each device was last shown.
     pub(super) views: BTreeMap<DeviceId, Arc<CallView>>,
@@ -46,6 +55,8 @@ pub(super) struct Call {
 pub(super) enum Phase {
     /// The callee is being called.
     Ringing { caller: LegId, callee: LegId, until: Time },
+    /// The caller waits in a queue, whether or not a phone rings for it. The call's `visit` says more.
+    Queued { caller: LegId },
     /// The callee has answered.
     Talking,
     /// Nobody talks any more; legs are being ended.
@@ -77,15 +88,17 @@ pub(super) enum Who {
 pub(super) enum Way {
     /// To a device of ours.
     Device(DeviceId),
+    /// Into a queue.
+    Queue(PhoneNumber),
     /// Outside, to the number as the trunk should see it.
     Trunk { trunk: String, number: String },
 }
 
 impl Way {
     /// How long it may ring there.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         match self {
-            Self::Device(_) => NO_ANSWER,
+            Self::Device(_) | Self::Queue(_) => NO_ANSWER,
             Self::Trunk { .. } => NO_ANSWER_OUTSIDE,
         }
     }
@@ -102,6 +115,8 @@ pub(super) enum PartyState {
     Ringing,
     /// It plays something before it answers.
     Early,
+    /// It has been sent the answer to its call, and its ACK may have come; it waits in a queue.
+    Waiting { confirmed: bool },
     /// It has been sent the answer to its call.
     Answering,
     /// It talks.
@@ -121,6 +136,7 @@ impl Party {
         match self.state {
             _ if self.held.is_some() => Presence::Away,
             PartyState::Calling => Presence::Waiting,
+            PartyState::Waiting { .. } => Presence::Queued,
             PartyState::Dialled | PartyState::Ringing => Presence::Away,
             PartyState::Early => Presence::Early,
             // Its phone sends as soon as it has our 200, before the ACK is here.
@@ -134,6 +150,8 @@ impl Call {
         Self {
             phase: Phase::Over,
             dialled,
+            visit: None,
+            served: None,
             parties: BTreeMap::new(),
             listeners: BTreeMap::new(),
             leaving: BTreeMap::new(),
@@ -141,6 +159,7 @@ impl Call {
             tried: BTreeSet::new(),
             missed: BTreeSet::new(),
             hears: Matrix::new(),
+            plays: BTreeMap::new(),
             version: 0,
             views: BTreeMap::new(),
         }
@@ -184,20 +203,22 @@ impl Engine {
             Ok((caller, way))
         });
         match routed {
-            Ok((caller, way)) => self.set_up(id, leg, &caller, way, now),
+            Ok((caller, way)) => self.set_up(id, leg, caller, way, now),
             Err(cause) => self.end_leg(id, leg, cause),
         }
     }
 
-    /// Where a number leads, forwarding followed: to a device, else outside by the first dial rule that fits. What
+    /// Where a number leads, forwarding followed: to a device or a queue, else outside by the first dial rule that fits. What
     /// came from a trunk never leaves by one: others would telephone at our cost.
-    fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<Way, Cause> {
+    pub(super) fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<Way, Cause> {
         let mut number = number.ok_or(Cause::NotFound)?;
         let mut seen = BTreeSet::new();
         loop {
             let Some(device) = self.people.by_number(number) else {
-                let may = matches!(caller, Who::Device(_)) && !self.people.queues.contains_key(number);
-                let outside = self.people.outside(number).filter(|_| may);
+                if self.people.queues.contains_key(number) {
+                    return Ok(Way::Queue(number.clone()));
+                }
+                let outside = self.people.outside(number).filter(|_| matches!(caller, Who::Device(_)));
                 return outside.map(|(trunk, number)| Way::Trunk { trunk, number }).ok_or(Cause::NotFound);
             };
             let phone = self.people.phone(device).ok_or(Cause::NotFound)?;
@@ -220,10 +241,13 @@ impl Engine {
         }
     }
 
-    fn set_up(&mut self, id: CallId, leg: LegId, caller: &Who, way: Way, now: Time) {
+    fn set_up(&mut self, id: CallId, leg: LegId, caller: Who, way: Way, now: Time) {
+        if let Way::Queue(queue) = way {
+            return self.enter_queue(id, leg, caller, queue, now);
+        }
         let until = now + way.patience();
         self.enter_party(id, leg, caller.clone(), PartyState::Calling, now);
-        let Some(out) = self.call_out(id, leg, caller, way, now) else { return };
+        let Some(out) = self.call_out(id, leg, &caller, way, now) else { return };
         if let Some(call) = self.calls.get_mut(&id) {
             call.phase = Phase::Ringing { caller: leg, callee: out, until };
         }
@@ -231,12 +255,14 @@ impl Engine {
     }
 
     /// Calls somebody for a caller, and enters the callee as a party.
-    fn call_out(&mut self, id: CallId, like: LegId, caller: &Who, way: Way, now: Time) -> Option<LegId> {
+    pub(super) fn call_out(&mut self, id: CallId, like: LegId, caller: &Who, way: Way, now: Time) -> Option<LegId> {
         let from = self.number_of(caller);
         let (to, who, display) = match way {
             Way::Device(device) => {
                 (Target::Device(self.people.number(device)?.clone()), Who::Device(device), self.display_of(caller))
             }
+            // Whoever waits in a queue does not ring there.
+            Way::Queue(_) => return None,
             // Names of our people are for our people.
             Way::Trunk { trunk, number } => {
                 (Target::Trunk { name: trunk, number: number.clone() }, Who::Outside(number), String::new())
@@ -249,7 +275,7 @@ impl Engine {
         Some(out)
     }
 
-    fn enter_party(&mut self, id: CallId, leg: LegId, who: Who, state: PartyState, now: Time) {
+    pub(super) fn enter_party(&mut self, id: CallId, leg: LegId, who: Who, state: PartyState, now: Time) {
         let party = Party { who, state, held: None, since: now };
         if let Some(phone) = party.device().and_then(|it| self.people.phone_mut(it)) {
             phone.legs.insert(leg, id);
@@ -295,7 +321,11 @@ impl Engine {
             (PartyState::Dialled | PartyState::Ringing | PartyState::Early, LegEvent::Answered) => {
                 party.state = PartyState::Up;
                 party.since = now;
-                self.answered(id, leg);
+                self.answered(id, leg, now);
+            }
+            (PartyState::Waiting { .. }, LegEvent::Confirmed) => {
+                party.state = PartyState::Waiting { confirmed: true };
+                party.since = now;
             }
             (PartyState::Answering, LegEvent::Confirmed) => {
                 party.state = PartyState::Up;
@@ -305,7 +335,7 @@ impl Engine {
             (_, LegEvent::Held) => party.held = party.held.or(Some(now)),
             (_, LegEvent::Retrieved) => party.held = None,
             (_, LegEvent::Ended(cause)) => {
-                self.party_is_gone(id, leg);
+                self.party_is_gone(id, leg, now);
                 self.leg_is_gone(id, leg);
                 self.parties_left(id, leg, *cause, now);
             }
@@ -321,7 +351,10 @@ impl Engine {
     }
 
     /// The callee has answered: the caller is, too.
-    fn answered(&mut self, id: CallId, callee: LegId) {
+    fn answered(&mut self, id: CallId, callee: LegId, now: Time) {
+        if self.calls.get(&id).is_some_and(|it| matches!(it.phase, Phase::Queued { .. })) {
+            return self.queue_answers(id, now);
+        }
         self.tell_caller(id, LegOrder::Answer { like: Some(callee) });
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Phase::Ringing { caller, until, .. } = call.phase else { return };
@@ -333,7 +366,7 @@ impl Engine {
     }
 
     /// Both sides are up: from now on supervisors may come in (E-02, E-03).
-    fn established(&mut self, id: CallId, now: Time) {
+    pub(super) fn established(&mut self, id: CallId, now: Time) {
         let Some(call) = self.calls.get(&id) else { return };
         let devices: Vec<DeviceId> = call.parties.values().filter_map(Party::device).collect();
         for device in devices {
@@ -345,12 +378,16 @@ impl Engine {
     /// Takes a party off its call and ends its leg.
     pub(super) fn party_leaves(&mut self, id: CallId, leg: LegId, cause: Cause, now: Time) {
         // To a caller, hanging up before the answer is giving up; to a phone that rings, it is declining.
-        let before_answer = self.calls.get(&id).is_some_and(|it| matches!(it.phase, Phase::Ringing { .. }));
+        let before_answer = self.calls.get(&id).is_some_and(|it| match it.phase {
+            Phase::Ringing { .. } => true,
+            Phase::Queued { caller } => caller != leg,
+            Phase::Talking | Phase::Over => false,
+        });
         let own = match cause {
             Cause::HungUp if before_answer => Cause::Cancelled,
             cause => cause,
         };
-        self.party_is_gone(id, leg);
+        self.party_is_gone(id, leg, now);
         self.end_leg(id, leg, own);
         let told = match cause {
             Cause::HungUp if before_answer => Cause::Declined,
@@ -359,10 +396,16 @@ impl Engine {
         self.parties_left(id, leg, told, now);
     }
 
-    fn party_is_gone(&mut self, id: CallId, leg: LegId) {
+    fn party_is_gone(&mut self, id: CallId, leg: LegId, now: Time) {
         self.outbox.calls.insert(id);
-        let party = self.calls.get_mut(&id).and_then(|it| it.parties.remove(&leg));
-        let Some(device) = party.and_then(|it| it.device()) else { return };
+        let Some(party) = self.calls.get_mut(&id).and_then(|it| it.parties.remove(&leg)) else { return };
+        let Some(device) = party.device() else { return };
+        self.outbox.distribute = true;
+        let user = self.people.phone(device).and_then(|it| it.user).filter(|_| party.state == PartyState::Up);
+        if let Some(person) = user.and_then(|it| self.people.person_mut(it)) {
+            person.idle_since = now;
+        }
+        self.after_call(id, leg, now);
         if let Some(phone) = self.people.phone_mut(device) {
             phone.legs.remove(&leg);
         }
@@ -372,11 +415,19 @@ impl Engine {
     /// A party has left: with fewer than two, the call is over, whatever any listener does (C-01, C-02, E-14, E-15).
     fn parties_left(&mut self, id: CallId, left: LegId, cause: Cause, now: Time) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Phase::Queued { caller } = call.phase {
+            if caller != left {
+                return self.queue_offer_fails(id, cause, now);
+            }
+            self.leave_line(id);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         if call.parties.len() > 1 || call.phase == Phase::Over {
             return;
         }
         let cause = match call.phase {
             Phase::Ringing { caller, .. } if caller == left => Cause::Cancelled,
+            Phase::Queued { .. } => Cause::Cancelled,
             Phase::Ringing { .. } => to_the_caller(cause),
             Phase::Talking | Phase::Over => Cause::HungUp,
         };
@@ -387,7 +438,7 @@ impl Engine {
         let others: Vec<LegId> = call.parties.keys().copied().collect();
         let sessions: Vec<SessionId> = call.listeners.values().copied().collect();
         for leg in others {
-            self.party_is_gone(id, leg);
+            self.party_is_gone(id, leg, now);
             self.end_leg(id, leg, cause);
         }
         for session in sessions {

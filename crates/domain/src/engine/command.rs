@@ -44,7 +44,7 @@ impl Engine {
         match asked {
             UserRequest::StartSession(form) => self.start_session(request, by, &form?),
             UserRequest::EndSession => self.end_session(request, by),
-            UserRequest::SetAgentState(state) => self.set_agent_state(request, by, state),
+            UserRequest::SetAgentState(state) => self.set_agent_state(request, by, state, now),
             UserRequest::Device { device, operation } => self.on_device(request, by, device, operation, now),
             UserRequest::Call { call, operation: CallOperation::Hangup } => self.hang_up(request, by, call, now),
         }
@@ -120,13 +120,21 @@ impl Engine {
         Ok(())
     }
 
-    fn set_agent_state(&mut self, request: RequestId, by: UserId, wanted: AgentRequest) -> Result<(), Refusal> {
+    fn set_agent_state(
+        &mut self,
+        request: RequestId,
+        by: UserId,
+        wanted: AgentRequest,
+        now: Time,
+    ) -> Result<(), Refusal> {
         let log_in = self.open_log_in(by)?;
         let state = match wanted {
             AgentRequest::Ready => AgentState::Ready,
             AgentRequest::NotReady => AgentState::NotReady,
         };
         if log_in.state == state {
+            // Ready is what ends after-call work early.
+            self.wrap_up_ends(by, now);
             self.reply(request, Ok(Reply::Done));
             return Ok(());
         }
@@ -210,22 +218,31 @@ impl Engine {
         }
     }
 
-    pub(super) fn make_agent_state(&mut self, log_in: LogIn) {
+    pub(super) fn make_agent_state(&mut self, log_in: LogIn, now: Time) {
         self.people.log_in(log_in);
+        self.stop_wrap_up(log_in.user, now);
+        if log_in.state != AgentState::Ready {
+            self.withdraw_offers(log_in.user, log_in.device, now);
+        } else if let Some(person) = self.people.person_mut(log_in.user) {
+            person.idle_since = now;
+        }
         self.agent_changed(log_in.user, Some(log_in.device));
     }
 
     /// Orders of a user's and on a user end with the log-in (E-17 to E-19).
     pub(super) fn make_log_out(&mut self, user: UserId, now: Time) {
+        self.stop_wrap_up(user, now);
         let device = self.people.log_out(user);
         if let Some(device) = device {
+            self.withdraw_offers(user, device, now);
             self.supervisor_logged_out(device, now);
             self.target_logged_out(device, now);
         }
         self.agent_changed(user, device);
     }
 
-    fn agent_changed(&mut self, user: UserId, device: Option<DeviceId>) {
+    pub(super) fn agent_changed(&mut self, user: UserId, device: Option<DeviceId>) {
+        self.outbox.distribute = true;
         self.outbox.users.insert(user);
         self.outbox.devices.extend(device);
         if let Some(person) = self.people.person(user) {
@@ -235,6 +252,7 @@ impl Engine {
 
     pub(super) fn make_comfort(&mut self, comfort: Comfort) {
         self.outbox.devices.insert(comfort.device);
+        self.outbox.distribute = true;
         self.people.set_comfort(comfort);
     }
 }

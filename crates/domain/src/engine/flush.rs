@@ -11,7 +11,7 @@ use super::Engine;
 use crate::{
     event::Action,
     ids::{CallId, DeviceId, LegId, UserId},
-    matrix::{HeldParty, Listener, Matrix, Presence, hearing},
+    matrix::{HeldParty, Listener, Matrix, Presence, Treatment, hearing, treated},
     view::{CallNotice, CallState, CallView, Change, Notice, Notification},
 };
 
@@ -21,6 +21,9 @@ impl Engine {
     pub(super) fn flush(&mut self, now: Time) -> Vec<Action> {
         while let Some(device) = self.outbox.freed.pop_first() {
             self.join_late(device, now);
+        }
+        if std::mem::take(&mut self.outbox.distribute) {
+            self.distribute(now);
         }
         let mut out = std::mem::take(&mut self.outbox.acts);
         if std::mem::take(&mut self.outbox.directory) {
@@ -56,14 +59,16 @@ impl Engine {
     /// Sends a call's matrix where it differs from the last, and notes which version takes hearing away from sessions
     /// that have ended.
     fn send_matrix(&mut self, id: CallId, out: &mut Vec<Action>) {
-        let Some(hears) = self.matrix(id) else { return };
+        let Some((hears, plays)) = self.matrix(id) else { return };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let finished = call.is_finished();
-        let changed = hears != call.hears && !(is_silent(&hears) && is_silent(&call.hears));
+        let silent = is_silent(&hears) && is_silent(&call.hears);
+        let changed = plays != call.plays || (hears != call.hears && !silent);
         if changed && !finished {
             call.version += 1;
             call.hears.clone_from(&hears);
-            out.push(Action::Matrix { call: id, version: call.version, hears });
+            call.plays.clone_from(&plays);
+            out.push(Action::Matrix { call: id, version: call.version, hears, plays });
         }
         // Nothing need be awaited where nothing was taken away: the supervisor had us on hold, or no leg is left.
         let at_once: Vec<_> = call.leaving.iter().filter(|(_, it)| finished || (it.is_none() && !changed)).collect();
@@ -76,8 +81,8 @@ impl Engine {
         call.leaving.values_mut().for_each(|it| *it = it.or(Some(version)));
     }
 
-    /// A row for every leg, those being ended included.
-    fn matrix(&self, id: CallId) -> Option<Matrix> {
+    /// A row for every leg, those being ended included, and what legs are played.
+    fn matrix(&self, id: CallId) -> Option<(Matrix, BTreeMap<LegId, Treatment>)> {
         let call = self.calls.get(&id)?;
         let parties: BTreeMap<LegId, Presence> = call.parties.iter().map(|(leg, it)| (*leg, it.presence())).collect();
         let sessions = call.listeners.values().filter_map(|it| self.sessions.get(it));
@@ -86,7 +91,8 @@ impl Engine {
         let held = if audible { HeldParty::Audible } else { HeldParty::Silent };
         let mut rows = hearing(&parties, &listeners, held);
         rows.extend(call.closing.iter().map(|leg| (*leg, BTreeSet::new())));
-        Some(rows)
+        let plays = call.visit.as_ref().map(|it| treated(&parties, &it.queue));
+        Some((rows, plays.unwrap_or_default()))
     }
 
     fn publish_call(&mut self, id: CallId, now: Time, out: &mut Vec<Action>, notices: &mut Vec<(UserId, Notice)>) {

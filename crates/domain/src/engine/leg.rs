@@ -98,6 +98,8 @@ impl Engine {
         let Some(call) = self.calls.get(&id) else { return };
         if let Phase::Ringing { callee, .. } = call.phase {
             self.party_leaves(id, callee, Cause::NoAnswer, now);
+        } else {
+            self.queue_offer_lapses(id, now);
         }
     }
 

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use clock::Time;
+
 use crate::{
     config::{Device, DialRule, Queue, Role, Trunk, User},
     event::Directory,
@@ -32,6 +34,10 @@ pub(super) struct People {
 pub(super) struct Person {
     pub(super) user: User,
     pub(super) log_in: Option<LogIn>,
+    /// Since when it waits for a call from a queue, if it does: it became Ready, or its last call ended.
+    pub(super) idle_since: Time,
+    /// Until when a Ready agent is in after-call work. A restart ends that: only what was asked for is on disk.
+    pub(super) wrap_up: Option<Time>,
     /// Messages sent so far.
     pub(super) told: u64,
     pub(super) published: Option<Arc<UserView>>,
@@ -39,7 +45,10 @@ pub(super) struct Person {
 
 impl Person {
     pub(super) fn state(&self) -> AgentState {
-        self.log_in.map_or(AgentState::Offline, |it| it.state)
+        match self.log_in.map_or(AgentState::Offline, |it| it.state) {
+            AgentState::Ready if self.wrap_up.is_some() => AgentState::AfterCallWork,
+            state => state,
+        }
     }
 
     pub(super) fn is(&self, role: Role) -> bool {
@@ -189,7 +198,15 @@ impl People {
         match self.users.get_mut(&id) {
             Some(person) => person.user = user,
             None => {
-                self.users.insert(id, Person { user, log_in: None, told: 0, published: None });
+                let person = Person {
+                    user,
+                    log_in: None,
+                    idle_since: Time::from_unix_ms(0),
+                    wrap_up: None,
+                    told: 0,
+                    published: None,
+                };
+                self.users.insert(id, person);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     command::{Refusal, Reply},
-    config::{Device, Provision, User},
+    config::{Device, Provision, Queue, User},
     event::Action,
     ids::{PhoneNumber, RequestId, UserId},
     record::Record,
@@ -72,10 +72,7 @@ impl Engine {
                 Record::ContactCenter(center) => self.center = center,
                 Record::Device(device) => self.people.put_device(device),
                 Record::User(user) => self.people.put_user(user),
-                Record::Queue(queue) => {
-                    self.outbox.acts.push(Action::Publish(Change::Queue(queue.phone_number.clone())));
-                    self.people.queues.insert(queue.phone_number.clone(), queue);
-                }
+                Record::Queue(queue) => self.put_queue(queue),
                 Record::Trunk(trunk) => {
                     self.people.trunks.insert(trunk.name.clone(), trunk);
                 }
@@ -86,11 +83,19 @@ impl Engine {
         self.all_may_have_changed();
     }
 
+    pub(super) fn put_queue(&mut self, queue: Queue) {
+        let number = queue.phone_number.clone();
+        self.outbox.acts.push(Action::Publish(Change::Queue(number.clone())));
+        self.outbox.acts.push(Action::Music { queue: number.clone(), file: queue.music.clone() });
+        self.people.queues.insert(number, queue);
+    }
+
     /// After a change of what is set up, everything is compared with what readers have.
     pub(super) fn all_may_have_changed(&mut self) {
         let center = Arc::new(self.center.clone());
         self.outbox.acts.push(Action::Publish(Change::ContactCenter(center)));
         self.outbox.directory = true;
+        self.outbox.distribute = true;
         self.outbox.users.extend(self.people.user_ids());
         self.outbox.devices.extend(self.people.device_ids());
     }

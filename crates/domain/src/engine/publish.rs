@@ -98,8 +98,11 @@ impl Engine {
 
     fn party_view(&self, id: CallId, call: &Call, device: DeviceId, leg: LegId, party: &Party) -> Option<CallView> {
         let state = party_state(call, party)?;
-        let others: Vec<String> =
-            call.parties.iter().filter(|(it, _)| **it != leg).map(|(_, it)| self.number_of(&it.who)).collect();
+        let others: Vec<String> = match &call.visit {
+            // Whom its call is offered to is none of the caller's business.
+            Some(visit) if matches!(party.state, PartyState::Waiting { .. }) => vec![visit.queue.to_string()],
+            _ => call.parties.iter().filter(|(it, _)| **it != leg).map(|(_, it)| self.number_of(&it.who)).collect(),
+        };
         let comes_in = !leg.is_inbound() && call.is_external();
         Some(CallView {
             call: id,
@@ -178,10 +181,12 @@ fn is_deaf(call: &Call, session: &Session) -> bool {
 fn party_state(call: &Call, party: &Party) -> Option<CallState> {
     match party.state {
         PartyState::Dialled => None,
-        PartyState::Calling | PartyState::Answering => Some(CallState::Dialing),
+        PartyState::Calling | PartyState::Answering | PartyState::Waiting { confirmed: false } => {
+            Some(CallState::Dialing)
+        }
         PartyState::Ringing | PartyState::Early => Some(CallState::Ringing),
-        PartyState::Up if party.held.is_some() => Some(CallState::Held),
-        PartyState::Up => (call.phase != Phase::Over).then_some(CallState::Established),
+        PartyState::Up | PartyState::Waiting { .. } if party.held.is_some() => Some(CallState::Held),
+        PartyState::Up | PartyState::Waiting { .. } => (call.phase != Phase::Over).then_some(CallState::Established),
     }
 }
 

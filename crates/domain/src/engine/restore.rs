@@ -6,7 +6,6 @@ use super::{Engine, session::Reason};
 use crate::{
     event::{Action, Saved},
     record::{Audit, AuditEvent, Order, Record},
-    view::Change,
 };
 
 impl Engine {
@@ -20,10 +19,7 @@ impl Engine {
         saved.devices.into_iter().for_each(|it| self.people.put_device(it));
         saved.users.into_iter().for_each(|it| self.people.put_user(it));
         saved.comforts.into_iter().for_each(|it| self.people.set_comfort(it));
-        for queue in saved.queues {
-            self.outbox.acts.push(Action::Publish(Change::Queue(queue.phone_number.clone())));
-            self.people.queues.insert(queue.phone_number.clone(), queue);
-        }
+        saved.queues.into_iter().for_each(|it| self.put_queue(it));
         self.people.trunks.extend(saved.trunks.into_iter().map(|it| (it.name.clone(), it)));
         self.people.dial_rules = saved.dial_rules;
         for registration in saved.registrations.iter().filter(|it| it.expires > now) {

@@ -204,6 +204,7 @@ impl Engine {
             phone.session = phone.session.filter(|it| *it != id);
         }
         self.outbox.freed.insert(session.device);
+        self.outbox.distribute = true;
         self.outbox.calls.insert(session.call);
         let entry = self.audit_session(AuditEvent::SessionEnded, &session, Some(why), now);
         self.note(vec![Record::SessionEnded(id), entry]);

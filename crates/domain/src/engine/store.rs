@@ -107,7 +107,7 @@ impl Engine {
         match change {
             Durable::LogIn(log_in) => self.make_log_in(log_in),
             Durable::LogOut(user) => self.make_log_out(user, now),
-            Durable::AgentState(log_in) => self.make_agent_state(log_in),
+            Durable::AgentState(log_in) => self.make_agent_state(log_in, now),
             Durable::Comfort(comfort) => self.make_comfort(comfort),
             Durable::Arm(order, before) => return self.make_order(order, before, now),
             Durable::Disarm(order) => self.make_cancel(order, now),
@@ -159,6 +159,15 @@ impl Engine {
         Ok(None)
     }
 
+    /// Whether a change of this user's log-in is being written.
+    pub(super) fn log_in_is_changing(&self, user: UserId) -> bool {
+        self.pending.values().any(|it| match it {
+            Pending::Command { change: Durable::LogIn(it) | Durable::AgentState(it), .. } => it.user == user,
+            Pending::Command { change: Durable::LogOut(it), .. } => *it == user,
+            _ => false,
+        })
+    }
+
     fn try_again_later(&mut self, records: Vec<Record>, now: Time) {
         if self.unwritten.len() >= UNWRITTEN_MAX {
             self.unwritten.pop_front();
@@ -171,8 +180,12 @@ impl Engine {
 
     pub(super) fn rewrite(&mut self, _now: Time) {
         for mut records in std::mem::take(&mut self.unwritten) {
-            // An order that has changed or gone by now must not come back from an old record.
-            records.retain(|it| !matches!(it, Record::Order(order) if self.orders.get(&order.id) != Some(order)));
+            // An order or a log-in that has changed or gone by now must not come back from an old record.
+            records.retain(|it| match it {
+                Record::Order(order) => self.orders.get(&order.id) == Some(order),
+                Record::LogIn(log_in) => self.people.person(log_in.user).is_some_and(|it| it.log_in == Some(*log_in)),
+                _ => true,
+            });
             if !records.is_empty() {
                 self.note(records);
             }

@@ -2,13 +2,14 @@
 //!
 //! A line is `moment | what happens | what is asked of phones and answered`, or `moment | a question | its answer`. The
 //! cast: agents 5001 and 5002 (team support), 5003 (nobody's), 5004 (team sales), supervisors 5005 and 5006 (of support),
-//! callers behind the trunk by their numbers, queue 8000. Storage and media answer at once unless told to wait. Every
+//! callers behind the trunk by their numbers, queues 8000 to 8002 of support. Storage and media answer at once unless told to wait. Every
 //! script is replayed at its end and must come out the same (invariant 6).
 
 mod calls;
 mod orders;
 mod outside;
 mod people;
+mod queues;
 mod replay;
 mod requests;
 mod rights;

@@ -138,3 +138,14 @@ fn r_20_two_supervisors_hear_the_call_and_not_each_other() {
     assert_eq!(matrix[&second], BTreeSet::from([CUSTOMER, AGENT]));
     assert_eq!(matrix[&AGENT], BTreeSet::from([CUSTOMER]));
 }
+
+#[test]
+fn e_05_whoever_waits_in_a_queue_is_played_music_and_is_heard_by_nobody() {
+    let parties = BTreeMap::from([(CUSTOMER, Presence::Queued), (AGENT, Presence::Early), (THIRD, Presence::Talking)]);
+    let listener = Listener { leg: SUPERVISOR, target: AGENT, operation: MonitorOperation::BargeIn, present: true };
+    let rows = hearing(&parties, &[listener], HeldParty::Audible);
+    assert!(rows.values().all(|row| !row.contains(&CUSTOMER)), "{rows:?}");
+    assert!(rows[&CUSTOMER].is_empty(), "{rows:?}");
+    let queue: PhoneNumber = "8000".parse().unwrap();
+    assert_eq!(treated(&parties, &queue), BTreeMap::from([(CUSTOMER, Treatment::Music(queue))]));
+}

@@ -11,6 +11,7 @@ mod inside;
 mod listening;
 mod load;
 mod notifications;
+mod queues;
 mod requests;
 mod restart;
 mod sip;

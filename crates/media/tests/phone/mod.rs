@@ -56,7 +56,7 @@ pub(crate) fn hear_call(
     rows: &[(&Phone, &[&Phone])],
 ) {
     let row = |(phone, hears): &(&Phone, &[&Phone])| (phone.leg, hears.iter().map(|it| it.leg).collect());
-    media.matrix(call, version, rows.iter().map(row).collect());
+    media.matrix(call, version, rows.iter().map(row).collect(), &std::collections::BTreeMap::new());
     media.flush();
     loop {
         if events.recv_timeout(PATIENCE).expect("an answer to the matrix") == (Event::Applied { call, version }) {

@@ -1,5 +1,7 @@
 //! Mistakes in `contact-center.toml`, and what becomes of its passwords.
 
+use std::time::Duration;
+
 use super::*;
 
 const DESIGN: &str = r#"
@@ -97,5 +99,29 @@ fn a_mistake_names_file_and_line_and_what_would_be_right() {
     }
     for address in ["10.0.0.1", "10.0.0.1:5080", "carrier.example", "carrier.example:5060", "::1", "[::1]:5060"] {
         file(&format!("[[trunks]]\nname = \"t\"\naddress = \"{address}\"\n")).unwrap();
+    }
+}
+
+#[test]
+fn a_queue_says_how_it_treats_those_who_wait() {
+    let queue = |keys: &str| file(&format!("[[queues]]\nphone_number = \"8000\"\nname = \"q\"\n{keys}"));
+    let objects = |it: File| it.objects("undertone.local", &BTreeMap::new()).unwrap();
+    let plain = Queue::new("8000".parse().unwrap(), "q".into(), BTreeSet::new());
+    assert_eq!(objects(queue("").unwrap()).queues, std::slice::from_ref(&plain));
+    let keys = "ring_timeout = \"5s\"\noverflow_after = \"1m\"\noverflow_to = \"5001\"\nwrap_up_time = \"0s\"\n\
+                max_waiting = 3\n";
+    let overflow = Overflow { after: Duration::from_secs(60), to: "5001".parse().unwrap() };
+    let wanted = Queue { ring_timeout: Duration::from_secs(5), overflow: Some(overflow), max_waiting: 3, ..plain };
+    assert_eq!(objects(queue(keys).unwrap()).queues, [wanted]);
+    for (keys, wrong) in [
+        ("overflow_after = \"1m\"", "the queue 8000 needs both overflow_after and overflow_to, or neither"),
+        ("overflow_after = \"1m\"\noverflow_to = \"8000\"", "the queue 8000 cannot overflow to itself"),
+        ("music = \"nowhere.wav\"", "nowhere.wav, cannot be played: "),
+        ("ring_timeout = \"0s\"", "a length of time must be longer than nothing"),
+        ("wrap_up_time = \"2days\"", "a length of time is a day at most"),
+        ("max_waiting = 0", "contact-center.toml:4: "),
+    ] {
+        let told = queue(keys).unwrap_err().to_string();
+        assert!(told.starts_with("contact-center.toml:") && told.contains(wrong), "{told}");
     }
 }

@@ -108,7 +108,6 @@ fn where_a_call_may_not_go() {
         "
          0s | 5001 dials 9999     | NotFound to 5001
          0s | 5001 dials hotline  | NotFound to 5001
-         0s | 5001 dials 8000     | NotFound to 5001
          0s | 5001 dials 5001     | Busy to 5001
          0s | 5002 unregisters    |
          1s | 5001 dials 5002     | Unavailable to 5001

@@ -14,6 +14,7 @@ use crate::{
     event::{Action, Event, Outcome, Saved},
     ids::*,
     leg::*,
+    matrix::Treatment,
     record::{Audit, AuditEvent, Order, Record},
     view::*,
 };
@@ -43,6 +44,7 @@ pub(super) struct World {
     pub(super) disk: Disk,
     writing: BTreeMap<Ticket, Vec<Record>>,
     matrices: BTreeMap<CallId, BTreeMap<LegId, BTreeSet<LegId>>>,
+    plays: BTreeMap<CallId, BTreeMap<LegId, Treatment>>,
     devices: BTreeMap<String, DeviceView>,
     calls: BTreeMap<(CallId, DeviceId), CallView>,
     users: BTreeMap<String, UserView>,
@@ -130,6 +132,7 @@ impl World {
             disk: Disk::default(),
             writing: BTreeMap::new(),
             matrices: BTreeMap::new(),
+            plays: BTreeMap::new(),
             devices: BTreeMap::new(),
             calls: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -214,8 +217,9 @@ impl World {
                 assert!(!self.over.contains(&call), "an order for a call that is over");
                 shown.push(self.leg_order(leg, &order, answers));
             }
-            Action::Matrix { call, version, hears } => {
+            Action::Matrix { call, version, hears, plays } => {
                 self.matrices.insert(call, hears);
+                self.plays.insert(call, plays);
                 if self.media_answers {
                     answers.push_back(Event::Applied { call, version });
                 } else {
@@ -224,6 +228,7 @@ impl World {
             }
             Action::CallOver(call) => {
                 self.matrices.remove(&call);
+                self.plays.remove(&call);
                 assert!(self.over.insert(call), "over twice");
             }
             Action::Store { ticket, records } => {
@@ -236,7 +241,7 @@ impl World {
             Action::Publish(change) => self.publish(change),
             Action::Notify(it) => self.notify(&it),
             Action::Reply { result, .. } => shown.push(super::words::reply(&result)),
-            Action::Directory(_) => {}
+            Action::Directory(_) | Action::Music { .. } => {}
         }
     }
 
@@ -374,7 +379,7 @@ impl World {
     /// Readers see a change before an answer, and an answer comes before a message.
     fn in_order(&self, actions: &[Action]) {
         let rank = |it: &Action| match it {
-            Action::Leg(_) | Action::Store { .. } | Action::Directory(_) => None,
+            Action::Leg(_) | Action::Store { .. } | Action::Directory(_) | Action::Music { .. } => None,
             Action::Matrix { .. } => Some(0),
             Action::Publish(Change::ContactCenter(_) | Change::Queue(_)) => None,
             Action::Publish(_) => Some(1),
@@ -402,7 +407,9 @@ impl World {
     pub(super) fn hears(&self, name: &str) -> String {
         let leg = self.leg(name);
         let rows: Vec<_> = self.matrices.values().filter_map(|it| it.get(&leg)).collect();
-        let heard: BTreeSet<String> = rows.into_iter().flatten().map(|it| self.name_of(*it)).collect();
+        let mut heard: BTreeSet<String> = rows.into_iter().flatten().map(|it| self.name_of(*it)).collect();
+        let played = self.plays.values().filter_map(|it| it.get(&leg));
+        heard.extend(played.map(|Treatment::Music(queue)| format!("music of {queue}")));
         heard.into_iter().collect::<Vec<_>>().join(" ")
     }
 
@@ -476,6 +483,7 @@ impl World {
         self.inputs.clear();
         self.legs.clear();
         self.matrices.clear();
+        self.plays.clear();
         self.calls.clear();
         self.numbers.clear();
         self.devices.clear();
@@ -510,6 +518,18 @@ impl World {
         }
         assert_eq!(engine, self.engine);
     }
+}
+
+/// 8000 as it comes, 8001 with after-call work and room for one, from where one goes to 5003 after ten seconds, 8002
+/// from where one goes to 8000.
+fn queues() -> Vec<Queue> {
+    let queue = |number: &str, to: Option<&str>| {
+        let overflow = to.map(|to| Overflow { after: Duration::from_secs(10), to: to.parse().unwrap() });
+        let plain = Queue::new(number.parse().unwrap(), "s".into(), ["support".into()].into());
+        Queue { overflow, ..plain }
+    };
+    let small = Queue { wrap_up_time: Duration::from_secs(30), max_waiting: 1, ..queue("8001", Some("5003")) };
+    vec![queue("8000", None), small, queue("8002", Some("8000"))]
 }
 
 /// The contact centre of the scripts.
@@ -547,11 +567,7 @@ pub(super) fn cast() -> Provision {
             user("5005", &both, &["leads"], &["support"]),
             user("5006", &both, &["leads"], &["support", "leads"]),
         ],
-        queues: vec![Queue {
-            phone_number: "8000".parse().unwrap(),
-            name: "s".into(),
-            teams: ["support".into()].into(),
-        }],
+        queues: queues(),
         trunks: vec![Trunk {
             name: "carrier".into(),
             address: "127.0.0.1:5080".into(),

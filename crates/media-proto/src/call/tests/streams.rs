@@ -1,5 +1,7 @@
 //! What reaches a phone when sources change, break, press keys, move, or are not who they say.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -10,6 +12,7 @@ use crate::{
     call::{Remote, Slot},
     codec::Codec::{Pcma, Pcmu},
     micros::Micros,
+    music::Music,
     plan::Plan,
     rtp::Header,
 };
@@ -332,4 +335,40 @@ fn orders_for_places_that_are_empty_do_nothing() {
     world.call.rtcp(Slot(99), &[0x80; 8], address('A'), now);
     assert!(world.wire.rtp.is_empty() && world.wire.rtcp.is_empty() && !world.call.is_empty());
     assert!(world.call.poll_timeout() > Some(Micros(0)));
+}
+
+#[test]
+fn music_runs_on_the_clock_and_goes_over_into_the_call_unbroken() {
+    let mut world = World::new(&[('A', Pcmu), ('B', Pcma)]);
+    let music = Arc::new(Music::melody());
+    world.call.play([('A', Arc::clone(&music))].into(), world.wire.now);
+    world.pass(1_000_000);
+    world.call.play([('A', music)].into(), world.wire.now);
+    world.pass(1_000_000);
+    world.call.play(BTreeMap::new(), world.wire.now);
+    world.hear("A:B B:A");
+    world.talk(200, &[('A', 1000), ('B', 2000)]);
+    let got = world.got('A');
+    assert_unbroken(&got);
+    let (played, said) = got.split_at(100);
+    assert!(played.windows(2).all(|it| it[1].at.since(it[0].at) == 20_000), "by the clock");
+    assert_eq!(got.iter().filter(|it| it.header.marker).count(), 2, "the music and the talk begin");
+    let heard_by_b = world.got('B');
+    let level = |name: char, it: &Got| world.samples(name, it).iter().map(|it| it.unsigned_abs()).max().unwrap();
+    assert!(played.iter().all(|it| (50..8_000).contains(&level('A', it))));
+    assert!(said.iter().all(|it| (1_900..2_100).contains(&level('A', it))));
+    assert!(heard_by_b.iter().all(|it| (900..1_100).contains(&level('B', it))), "music is for those who wait");
+}
+
+#[test]
+fn whoever_holds_is_played_no_music() {
+    let mut world = World::new(&[('A', Pcmu)]);
+    world.call.play([('A', Arc::new(Music::melody()))].into(), world.wire.now);
+    let slot = world.phones[&'A'].slot;
+    world.call.configure(slot, Remote { sending: false, ..remote('A', Pcmu) }, world.wire.now);
+    world.pass(200_000);
+    assert!(world.got('A').is_empty());
+    world.call.configure(slot, remote('A', Pcmu), world.wire.now);
+    world.pass(200_000);
+    assert_eq!(world.got('A').len(), 10);
 }

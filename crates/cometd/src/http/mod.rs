@@ -174,6 +174,7 @@ fn open<H: Host>(shared: Arc<Shared<H>>, from: Identity, upgrade: WebSocketUpgra
     upgrade
         .max_message_size(limit)
         .max_frame_size(limit)
+        .read_buffer_size(READ_BUFFER)
         .protocols(["bayeux"])
         .on_upgrade(move |stream| socket::run(shared, id, from, stream))
 }
@@ -202,3 +203,5 @@ static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1)
 
 /// Requests under way to the owner of the machine. It takes them all at once, so few are needed.
 const INPUTS: usize = 1024;
+/// Octets read from a WebSocket at once. What clients send is short, and the buffer is cleared before each read.
+const READ_BUFFER: usize = 4096;

@@ -1,6 +1,6 @@
 //! What happens on calls, seen by the driver as it passes: a log line for each beginning and end, and its counters.
 //!
-//! Numbers are shown only if [`log::Number`] is told to.
+//! Numbers are shown only if [`crate::log::Number`] is told to.
 
 use std::collections::BTreeMap;
 

@@ -89,8 +89,9 @@ fn a_call(chronicle: &mut Chronicle) {
     chronicle.wanted(&order(AGENT, dial), at(1));
     chronicle.wanted(&order(CALLER, LegOrder::Ring), at(10));
     let hears = BTreeMap::from([(CALLER, BTreeSet::from([AGENT])), (AGENT, BTreeSet::from([CALLER]))]);
-    chronicle.wanted(&Action::Matrix { call: CALL, version: 1, hears: hears.clone() }, at(2_001));
-    chronicle.wanted(&Action::Matrix { call: CALL, version: 2, hears }, at(3_000));
+    chronicle
+        .wanted(&Action::Matrix { call: CALL, version: 1, hears: hears.clone(), plays: BTreeMap::new() }, at(2_001));
+    chronicle.wanted(&Action::Matrix { call: CALL, version: 2, hears, plays: BTreeMap::new() }, at(3_000));
     chronicle.happened(CALLER, &LegEvent::Ended(Cause::HungUp));
     chronicle.wanted(&order(AGENT, LegOrder::End(Cause::Gone)), at(4_001));
     let records = vec![Record::Audit(session_over())];

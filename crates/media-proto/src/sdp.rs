@@ -240,6 +240,8 @@ fn audio(sdp: &SessionDescription, media: &MediaDescription, index: usize) -> Re
     }
     let connection = media.connection.as_ref().or(sdp.connection.as_ref()).ok_or(NotAcceptable::NoAddress)?;
     let address = connection.address.ip().ok_or_else(|| NotAcceptable::HostName(connection.address.to_string()))?;
+    // An IPv4 address written as an IPv6 one (RFC 5118 s4.9) is an IPv4 peer's.
+    let address = address.to_canonical();
     if address.is_multicast() || address == IpAddr::from([255; 4]) {
         return Err(NotAcceptable::BadAddress(address));
     }
@@ -310,7 +312,7 @@ fn rtcp(media: &MediaDescription, address: IpAddr) -> SocketAddr {
     let mut parts = value.split_whitespace();
     let Some(port) = parts.next().and_then(|it| it.parse().ok()).filter(|port| *port != 0) else { return next };
     let stated = parts.nth(2).and_then(|it| it.parse::<IpAddr>().ok());
-    SocketAddr::new(stated.filter(|it| !it.is_multicast()).unwrap_or(address), port)
+    SocketAddr::new(stated.map(|it| it.to_canonical()).filter(|it| !it.is_multicast()).unwrap_or(address), port)
 }
 
 fn stream(media: &MediaDescription) -> Stream {

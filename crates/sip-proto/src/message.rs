@@ -89,7 +89,7 @@ pub fn literal_flow(uri: &Uri) -> Option<Flow> {
         Host::Ip(ip) => {
             // Whatever it asks for: we open no connections, and everybody takes UDP (RFC 3261 s18).
             let transport = Transport::Udp;
-            Some(Flow { transport, remote: (*ip, uri.port().unwrap_or(transport.default_port())).into() })
+            Some(Flow { transport, remote: (ip.to_canonical(), uri.port().unwrap_or(transport.default_port())).into() })
         }
         Host::Name(_) => None,
     }

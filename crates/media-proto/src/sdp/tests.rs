@@ -232,3 +232,40 @@ fn rfc3264_7_our_own_descriptions_are_understood() {
     let read = parse(&answer.text);
     assert_eq!((read.rtp.port(), read.codecs, read.telephone_event), (5000, vec![(Codec::Pcma, 8)], Some(101)));
 }
+
+/// The body of a torture message, which `sip-proto` keeps.
+fn torture(name: &str) -> String {
+    let path = format!("{}/../sip-proto/src/endpoint/tests/rfc5118/{name}.dat", env!("CARGO_MANIFEST_DIR"));
+    let message = std::fs::read_to_string(path).expect("the message is there");
+    message.split_once("\r\n\r\n").expect("a body").1.to_owned()
+}
+
+#[test]
+fn rfc5118_4_6_ip6_addresses() {
+    let text = torture("ipv6-in-sdp");
+    refused_because(&text, &NotAcceptable::NoCommonCodec);
+    let it = parse(&text.replace("RTP/AVP 2", "RTP/AVP 2 0"));
+    assert_eq!(it.rtp, "[2001:db8::20]:6000".parse().expect("an address"));
+}
+
+#[test]
+fn rfc5118_4_8_each_stream_has_an_address_of_its_own() {
+    let it = parse(&torture("mult-ip-in-sdp"));
+    assert_eq!(it.rtp, "192.0.2.1:22334".parse().expect("an address"));
+    let answer = author().answer(&it, None, Direction::SendRecv).expect("an answer");
+    assert!(answer.text.contains("m=audio 20000 RTP/AVP 0\r\n"), "{}", answer.text);
+    assert!(answer.text.contains("m=video 0 RTP/AVP 107\r\n"), "{}", answer.text);
+}
+
+#[test]
+fn rfc5118_4_9_a_mapped_address_is_an_ip4_peers() {
+    let text = torture("ipv4-mapped-ipv6");
+    refused_because(&text, &NotAcceptable::NoCommonCodec);
+    let it = parse(&text.replace("RTP/AVP 2", "RTP/AVP 2 0\r\na=rtcp:6010 IN IP6 ::ffff:192.0.2.3"));
+    assert_eq!(it.rtp, "192.0.2.2:6000".parse().expect("an address"));
+    assert_eq!(it.rtcp, "192.0.2.3:6010".parse().expect("an address"));
+    refused_because(
+        &text.replace("::ffff:192.0.2.2", "::ffff:224.0.0.1"),
+        &NotAcceptable::BadAddress("224.0.0.1".parse().expect("an address")),
+    );
+}

@@ -1,0 +1,77 @@
+//! Broken and hostile SIP: the server is well afterwards, and calls that run meanwhile notice nothing.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{Shutdown, SocketAddr, TcpStream},
+    path::Path,
+};
+
+use e2e::{AGENT_TONE, CUSTOMER_TONE, Phone, SOON, Scene, Setup, assert_hears, connect, listen};
+
+/// The torture messages of RFC 4475 and RFC 5118, which `sip-proto` keeps.
+fn torture() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sip-proto/src/endpoint/tests");
+    let mut found = Vec::new();
+    for rfc in ["rfc4475", "rfc5118"] {
+        let entries = fs::read_dir(folder.join(rfc)).expect("the messages are there");
+        for path in entries.flatten().map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "dat")) {
+            found.push((path.display().to_string(), fs::read(&path).expect("it can be read")));
+        }
+    }
+    assert_eq!(found.len(), 62);
+    found
+}
+
+fn connection(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(server).expect("the server takes connections");
+    stream.set_read_timeout(Some(SOON)).expect("an open connection");
+    stream
+}
+
+/// Sends these octets on a connection of their own, and waits until the server has closed it too.
+fn over_tcp(server: SocketAddr, octets: &[u8]) {
+    let mut stream = connection(server);
+    // The server may have had enough, and closed, before all of this is written and read.
+    let _ = stream.write_all(octets).and_then(|()| stream.shutdown(Shutdown::Write));
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+/// The status line of the answer to an OPTIONS on a connection of its own.
+fn ping_over_tcp(server: SocketAddr, name: &str) -> String {
+    let mut stream = connection(server);
+    stream.write_all(&options(server, name)).expect("an open connection");
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).expect("an answer");
+    line
+}
+
+fn options(server: SocketAddr, name: &str) -> Vec<u8> {
+    let text = format!(
+        "OPTIONS sip:{server} SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{name}\r\nMax-Forwards: 70\r\n\
+         From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:{server}>\r\nCall-ID: {name}\r\nCSeq: 1 OPTIONS\r\n\
+         Content-Length: 0\r\n\r\n"
+    );
+    text.into_bytes()
+}
+
+/// The domain is that of most of the messages, and they come from the trunk, so that they get as far as they can.
+#[test]
+fn rfc4475_3_and_rfc5118_4_torture() {
+    let scene = Scene::new(&Setup::new().with("sip", "domain = \"example.com\""));
+    let (mut agent, mut customer) = (scene.agent(), scene.customer());
+    let sip = scene.server.sip;
+    for (index, (name, message)) in torture().iter().enumerate() {
+        customer.send_raw(message);
+        assert_eq!(customer.ping(), 200, "after {name} over UDP");
+        over_tcp(sip, message);
+        let answer = ping_over_tcp(sip, &format!("ping{index}"));
+        assert!(answer.starts_with("SIP/2.0 200 "), "after {name} over TCP: {answer}");
+    }
+    connect(&mut customer, &mut agent, "5001");
+    let heard = listen(1.8, &mut [&mut customer, &mut agent]);
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE]);
+    assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE]);
+    agent.hang_up();
+    customer.wait_ended();
+}

@@ -17,6 +17,18 @@ pub(crate) fn cause_of(status: u16) -> Cause {
     }
 }
 
+/// Which of the refusals of several phones is the caller's: the one that ranks lowest (RFC 3261 s16.7 item 6).
+pub(crate) fn rank(status: u16) -> (u16, u16) {
+    let class = if status >= 600 { 0 } else { status / 100 };
+    let within = match status {
+        401 | 407 | 415 | 420 | 484 => 0,
+        // These say nothing of the person who is called.
+        408 | 480 | 481 | 482 | 487 => 2,
+        _ => 1,
+    };
+    (class, within)
+}
+
 /// How a caller is refused.
 pub(crate) fn status_of(cause: Cause) -> u16 {
     match cause {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use sip_proto::{Dialog, Flow, Input as Wire, registrar, stream::PONG};
 
-use crate::{Context, Legs, Output};
+use crate::{Context, Legs, Output, leg::Leg};
 
 impl Legs {
     pub(crate) fn on_stream(&mut self, source: SocketAddr, bytes: &[u8], cx: &mut Context<'_>) {
@@ -66,6 +66,6 @@ impl Legs {
     /// Whether a phone is registered over this connection or has a call over it.
     fn is_used(&self, flow: Flow) -> bool {
         self.registrar.iter().any(|(_, it)| it.flow == flow)
-            || self.legs.values().filter_map(|it| it.dialog()).map(Dialog::flow).any(|it| it == flow)
+            || self.legs.values().flat_map(Leg::dialogs).map(Dialog::flow).any(|it| it == flow)
     }
 }

@@ -15,20 +15,21 @@ use crate::{
 
 impl Legs {
     pub(crate) fn on_request_inside(&mut self, id: ServerId, request: &Request, from: Flow, cx: &mut Context<'_>) {
-        let leg = DialogId::of_request(request).and_then(|it| self.dialogs.get(&it).copied());
-        let Some((leg, it)) = leg.and_then(|leg| Some((leg, self.legs.get_mut(&leg)?))) else {
-            return self.refuse(id, 481, cx);
-        };
-        if it.dialog_mut().is_none_or(|it| it.accept(request).is_err()) {
+        let Some(dialog_id) = DialogId::of_request(request) else { return self.refuse(id, 481, cx) };
+        let leg = self.dialogs.get(&dialog_id).copied();
+        let dialog = leg.and_then(|it| self.legs.get_mut(&it)).and_then(|it| it.dialog_mut(&dialog_id));
+        let (Some(leg), Some(dialog)) = (leg, dialog) else { return self.refuse(id, 481, cx) };
+        if dialog.accept(request).is_err() {
             return self.refuse(id, 500, cx);
         }
         // The peer has connected again; whoever can name the dialog may take it along.
-        let has_moved =
-            from.transport.is_connected() && it.dialog().is_some_and(|it| !self.streams.is_open(it.flow().remote));
-        if has_moved && let Some(dialog) = it.dialog_mut() {
+        if from.transport.is_connected() && !self.streams.is_open(dialog.flow().remote) {
             dialog.take_along(from);
         }
+        let is_early = self.legs.get(&leg).is_some_and(|it| matches!(it.stage, Stage::Calling(_)));
         match request.method {
+            // Whom we call may refuse, but not end what is not there yet (s15).
+            Method::Bye if is_early => self.refuse(id, 481, cx),
             Method::Bye => {
                 self.refuse(id, 200, cx);
                 self.on_bye(leg, cx);
@@ -77,16 +78,21 @@ impl Legs {
     ) -> Result<(), u16> {
         let is_invite = request.method == Method::Invite;
         let leg = self.legs.get_mut(&id).ok_or(481_u16)?;
+        let offer = description(request)?;
         let before = match &leg.stage {
             // Our own answer to the first INVITE is still open (s14.2, RFC 3311 s5.2).
-            Stage::Offered { .. } | Stage::Calling { .. } => return Err(if is_invite { 500 } else { 491 }),
+            Stage::Offered { .. } | Stage::Calling(_) if is_invite => return Err(500),
+            Stage::Offered { .. } if offer.is_some() => return Err(500),
+            Stage::Calling(_) if offer.is_some() => return Err(491),
+            Stage::Offered { .. } | Stage::Calling(_) => None,
             // An offer of ours is open: glare.
-            Stage::Up { unacked: Some(Unacked { offers: true, .. }), .. } => return Err(491),
+            Stage::Up { unacked: Some(Unacked { offers: true, .. }), .. } if is_invite || offer.is_some() => {
+                return Err(491);
+            }
             Stage::Up { unacked, .. } => *unacked,
         };
-        let offer = description(request)?;
         let (text, stream) = leg.new_description(offer.as_ref(), is_invite)?;
-        if let Some(dialog) = leg.dialog_mut() {
+        if let Some(dialog) = DialogId::of_request(request).and_then(|it| leg.dialog_mut(&it)) {
             dialog.refresh(request, from);
         }
         if is_invite && let Some(before) = before {
@@ -119,7 +125,7 @@ impl Legs {
     pub(crate) fn probe(&mut self, id: LegId, cx: &mut Context<'_>) {
         let Some(Stage::Up { dialog, probe: None, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
         let Some(flow) = self.way(dialog) else { return self.hang_up(id, Cause::Gone, cx) };
-        let Some(dialog) = self.legs.get_mut(&id).and_then(Leg::dialog_mut) else { return };
+        let Some(Stage::Up { dialog, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         let request = dialog.request(&Method::Options);
         let Some(client) = self.send(request, flow, cx) else { return };
         self.clients.insert(client, Purpose::Probe(id));
@@ -171,6 +177,9 @@ impl Leg {
         offer: Option<&Description>,
         is_invite: bool,
     ) -> Result<(Option<String>, Option<Stream>), u16> {
+        if offer.is_none() && !is_invite {
+            return Ok((None, None));
+        }
         let liked = self.liked();
         let agreed = self.codec();
         let media = self.media.as_mut().ok_or(500_u16)?;
@@ -180,8 +189,7 @@ impl Leg {
                 let stream = media.settled(offer, &answer);
                 Ok((Some(answer.text), Some(stream)))
             }
-            None if is_invite => Ok((Some(media.author.offer(&liked, media.limit)), None)),
-            None => Ok((None, None)),
+            None => Ok((Some(media.author.offer(&liked, media.limit)), None)),
         }
     }
 

@@ -206,10 +206,10 @@ impl Legs {
                 self.refuse(*invite, status_of(cause), cx);
                 self.finish(id, cause, cx);
             }
-            Some(Stage::Calling { invite, .. }) => {
-                // The domain need not wait. If the peer answers all the same, it gets ACK and BYE (E-16).
-                self.endpoint.cancel(*invite, cx.now, &mut self.wire);
-                self.flush(cx);
+            Some(Stage::Calling(calling)) => {
+                // The domain need not wait. If a peer answers all the same, it gets ACK and BYE (E-16).
+                let branches = calling.clients();
+                self.cancel(&branches, false, cx);
                 self.finish(id, cause, cx);
             }
             Some(Stage::Up { .. }) => self.hang_up(id, cause, cx),

@@ -7,9 +7,9 @@ use media_proto::{
     codec::Codec,
     sdp::{Answer, Author, Description, Direction},
 };
-use sip_proto::{ClientId, Dialog, ServerId};
+use sip_proto::{ClientId, Dialog, DialogId, ServerId};
 
-use crate::Stream;
+use crate::{Stream, calling::Calling};
 
 pub(crate) struct Leg {
     pub(crate) call: Option<CallId>,
@@ -27,8 +27,8 @@ pub(crate) struct Leg {
 pub(crate) enum Stage {
     /// A peer's INVITE waits for our answer.
     Offered { invite: ServerId, offer: Option<Description>, dialog: Dialog, early: Option<String> },
-    /// Our INVITE waits for the peer's answer.
-    Calling { invite: ClientId, rang: bool, early: Option<Description> },
+    /// Our INVITEs wait for the peer's answer.
+    Calling(Calling),
     /// Answered.
     Up {
         dialog: Dialog,
@@ -62,17 +62,18 @@ impl Leg {
         Self { call: None, stage, media: None, codecs: Vec::new(), held: false, confirmed: false, hops }
     }
 
-    pub(crate) fn dialog(&self) -> Option<&Dialog> {
+    /// Its one dialog, or all the early ones of the phones that it calls.
+    pub(crate) fn dialogs(&self) -> Vec<&Dialog> {
         match &self.stage {
-            Stage::Offered { dialog, .. } | Stage::Up { dialog, .. } => Some(dialog),
-            Stage::Calling { .. } => None,
+            Stage::Offered { dialog, .. } | Stage::Up { dialog, .. } => vec![dialog],
+            Stage::Calling(calling) => calling.dialogs().collect(),
         }
     }
 
-    pub(crate) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
+    pub(crate) fn dialog_mut(&mut self, id: &DialogId) -> Option<&mut Dialog> {
         match &mut self.stage {
             Stage::Offered { dialog, .. } | Stage::Up { dialog, .. } => Some(dialog),
-            Stage::Calling { .. } => None,
+            Stage::Calling(calling) => calling.early_mut(id).map(|it| &mut it.dialog),
         }
     }
 
@@ -86,7 +87,7 @@ impl Leg {
 
     pub(crate) fn clients(&self) -> Vec<ClientId> {
         match &self.stage {
-            Stage::Calling { invite, .. } => vec![*invite],
+            Stage::Calling(calling) => calling.clients(),
             Stage::Up { invite, probe, .. } => invite.iter().chain(probe).copied().collect(),
             Stage::Offered { .. } => Vec::new(),
         }

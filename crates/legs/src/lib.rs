@@ -3,6 +3,7 @@
 
 mod admission;
 mod answers;
+mod calling;
 mod connections;
 mod dialogs;
 mod inbound;
@@ -293,7 +294,7 @@ impl Legs {
         self.legs.values().fold(Stages::default(), |mut sum, leg| {
             match leg.stage {
                 leg::Stage::Offered { .. } => sum.offered += 1,
-                leg::Stage::Calling { .. } => sum.calling += 1,
+                leg::Stage::Calling(_) => sum.calling += 1,
                 leg::Stage::Up { .. } => sum.up += 1,
             }
             sum
@@ -373,7 +374,7 @@ impl Legs {
     /// Forgets a leg, gives its port back and tells the domain that it is over.
     fn finish(&mut self, id: LegId, cause: Cause, cx: &mut Context<'_>) {
         let Some(leg) = self.legs.remove(&id) else { return };
-        if let Some(dialog) = leg.dialog() {
+        for dialog in leg.dialogs() {
             self.dialogs.remove(dialog.id());
         }
         for server in leg.servers() {

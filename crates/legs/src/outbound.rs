@@ -1,4 +1,4 @@
-//! Legs that we begin: from the order to dial to the ACK that we send.
+//! Legs that we begin: from the order to dial to the INVITEs that we send.
 
 use domain::{
     ids::{CallId, LegId},
@@ -6,14 +6,14 @@ use domain::{
 };
 use media_proto::{codec::Codec, sdp::Direction};
 use sip_proto::{
-    ClientId, Dialog, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, Uri,
+    Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Uri,
     message::{self, escape_user, other_header, quoted},
 };
 
 use crate::{
     Context, Legs, MediaOrder, Output, Purpose,
-    answers::cause_of,
-    inbound::{SDP, description},
+    calling::Calling,
+    inbound::SDP,
     leg::{Leg, Stage},
 };
 
@@ -35,13 +35,15 @@ struct Destination {
 }
 
 impl Legs {
+    /// Calls every phone that is registered for the number at once; the first that answers has the call.
     pub(crate) fn dial(&mut self, call: CallId, id: LegId, dial: &Dial, cx: &mut Context<'_>) {
         if self.legs.contains_key(&id) {
             return;
         }
-        let Some(destination) = self.destination(&dial.to) else {
+        let destinations = self.destinations(&dial.to);
+        if destinations.is_empty() {
             return cx.tell(id, LegEvent::Ended(Cause::Unavailable));
-        };
+        }
         let limit = match dial.direction {
             OfferDirection::SendRecv => Direction::SendRecv,
             OfferDirection::SendOnly => Direction::SendOnly,
@@ -51,46 +53,43 @@ impl Legs {
         };
         let liked = self.liked(dial.like);
         let hops = dial.like.and_then(|it| self.legs.get(&it)).map_or(70, |it| it.hops.saturating_sub(1));
-        let mut invite = self.invite(&destination, dial, hops);
-        invite.carry(SDP, media.author.offer(&liked, limit));
-        let Some(client) = self.send_first(invite, destination.flow, call, id, cx) else {
-            cx.out.push(Output::Media(MediaOrder::Close { leg: id }));
-            cx.ports.release(id);
-            return cx.tell(id, LegEvent::Ended(Cause::Overload));
-        };
-        let mut leg = Leg::new(Stage::Calling { invite: client, rang: false, early: None }, hops);
+        let offer = media.author.offer(&liked, limit);
+        cx.out.push(Output::Media(MediaOrder::Open { call, leg: id }));
+        let mut calling = Calling::default();
+        for destination in destinations {
+            let mut invite = self.invite(&destination, dial, hops);
+            invite.carry(SDP, offer.clone());
+            if let Some(client) = self.send(invite, destination.flow, cx) {
+                calling.add(client);
+                self.clients.insert(client, Purpose::Invite(id));
+            }
+        }
+        let has_begun = !calling.clients().is_empty();
+        let mut leg = Leg::new(Stage::Calling(calling), hops);
         leg.call = Some(call);
         leg.codecs = liked;
         leg.media = Some(media);
         self.legs.insert(id, leg);
-        self.clients.insert(client, Purpose::Invite(id));
+        if !has_begun {
+            self.finish(id, Cause::Overload, cx);
+        }
     }
 
-    fn send_first(
-        &mut self,
-        invite: Request,
-        to: Flow,
-        call: CallId,
-        leg: LegId,
-        cx: &mut Context<'_>,
-    ) -> Option<ClientId> {
-        cx.out.push(Output::Media(MediaOrder::Open { call, leg }));
-        self.send(invite, to, cx)
-    }
-
-    fn destination(&self, to: &Target) -> Option<Destination> {
+    fn destinations(&self, to: &Target) -> Vec<Destination> {
         match to {
             Target::Device(number) => {
-                let binding = *self.registrar.bindings(number.as_str()).first()?;
                 let to = format!("<sip:{number}@{}>", self.settings.domain);
-                Some(Destination { uri: binding.contact.clone(), to, flow: binding.flow })
+                let bindings = self.registrar.bindings(number.as_str()).into_iter();
+                bindings.map(|it| Destination { uri: it.contact.clone(), to: to.clone(), flow: it.flow }).collect()
             }
-            Target::Trunk { name, number } => {
-                let flow = self.peers.trunk_flow(name)?;
-                let text = format!("sip:{}@{}", escape_user(number), flow.remote);
-                Some(Destination { uri: message::uri(&text)?, to: format!("<{text}>"), flow })
-            }
+            Target::Trunk { name, number } => self.behind(name, number).into_iter().collect(),
         }
+    }
+
+    fn behind(&self, trunk: &str, number: &str) -> Option<Destination> {
+        let flow = self.peers.trunk_flow(trunk)?;
+        let text = format!("sip:{}@{}", escape_user(number), flow.remote);
+        Some(Destination { uri: message::uri(&text)?, to: format!("<{text}>"), flow })
     }
 
     fn invite(&mut self, destination: &Destination, dial: &Dial, hops: u8) -> Request {
@@ -124,95 +123,5 @@ impl Legs {
     /// The codecs to offer first, so that a call with that leg needs no transcoding.
     pub(crate) fn liked(&self, like: Option<LegId>) -> Vec<Codec> {
         like.and_then(|it| self.legs.get(&it)).map_or_else(|| Codec::ALL.to_vec(), Leg::liked)
-    }
-
-    pub(crate) fn on_response(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
-        match self.clients.get(&client) {
-            Some(Purpose::Invite(id)) => self.on_call_response(*id, client, response, from, cx),
-            Some(Purpose::Probe(id)) => self.on_probed(*id, client, response.status.code(), cx),
-            // The leg is over: whoever answers it now gets ACK and BYE (E-16).
-            None => self.decline_fork(client, response, from, cx),
-        }
-    }
-
-    fn on_call_response(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
-        let status = response.status.code();
-        match self.legs.get(&id).map(|it| &it.stage) {
-            Some(Stage::Calling { .. }) if status < 200 => self.on_progress(id, response, cx),
-            Some(Stage::Calling { .. }) if status < 300 => self.on_answered(id, client, response, from, cx),
-            Some(Stage::Calling { .. }) => self.finish(id, cause_of(status), cx),
-            _ => self.decline_fork(client, response, from, cx),
-        }
-    }
-
-    fn on_progress(&mut self, id: LegId, response: &Response, cx: &mut Context<'_>) {
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let Stage::Calling { rang, early, .. } = &mut leg.stage else { return };
-        match description(response) {
-            Ok(Some(peer)) => {
-                let first = early.is_none();
-                *early = Some(peer.clone());
-                let preferred = leg.codecs.first().copied();
-                leg.settle(id, &peer, preferred, cx);
-                if first {
-                    cx.tell(id, LegEvent::EarlyMedia);
-                }
-            }
-            _ if response.status.code() == 180 && !*rang => {
-                *rang = true;
-                cx.tell(id, LegEvent::Ringing);
-            }
-            _ => {}
-        }
-    }
-
-    fn on_answered(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
-        let Some(dialog) = self.acknowledge(client, response, from, cx) else {
-            return self.finish(id, Cause::Unavailable, cx);
-        };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        let Stage::Calling { early, .. } = &mut leg.stage else { return };
-        // What came early is the answer where the 2xx does not repeat it (RFC 3261 s13.2.1).
-        let peer = description(response).ok().flatten().or_else(|| early.take());
-        self.dialogs.insert(dialog.id().clone(), id);
-        leg.stage = Stage::Up { dialog, invite: Some(client), unacked: None, probe: None };
-        let preferred = leg.codecs.first().copied();
-        let Some(peer) = peer else { return self.hang_up(id, Cause::NotAcceptable, cx) };
-        leg.settle(id, &peer, preferred, cx);
-        if leg.codec().is_none() {
-            return self.hang_up(id, Cause::NotAcceptable, cx);
-        }
-        leg.confirm(id, cx);
-    }
-
-    /// Sends the ACK that every 2xx needs, wanted or not (RFC 3261 s13.2.2.4).
-    fn acknowledge(
-        &mut self,
-        client: ClientId,
-        response: &Response,
-        from: Flow,
-        cx: &mut Context<'_>,
-    ) -> Option<Dialog> {
-        let invite = self.endpoint.sent(client)?;
-        let dialog = Dialog::as_client(invite, response, from)?;
-        let ack = dialog.ack(invite.cseq()?.sequence);
-        self.endpoint.acknowledge(client, ack, dialog.flow(), &mut self.wire);
-        self.flush(cx);
-        Some(dialog)
-    }
-
-    fn decline_fork(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
-        let accepts = response.status.is_success() && response.cseq().is_some_and(|it| it.method == Method::Invite);
-        if accepts && let Some(dialog) = self.acknowledge(client, response, from, cx) {
-            self.bye(dialog, cx);
-        }
-    }
-
-    pub(crate) fn on_unanswered(&mut self, client: ClientId, cx: &mut Context<'_>) {
-        match self.clients.get(&client).copied() {
-            Some(Purpose::Invite(id)) => self.finish(id, Cause::Unavailable, cx),
-            Some(Purpose::Probe(id)) => self.on_probed(id, client, 408, cx),
-            None => {}
-        }
     }
 }

@@ -5,6 +5,7 @@ mod chance;
 mod connections;
 mod dialogs;
 mod entry;
+mod forks;
 mod phone;
 mod proving;
 mod world;

@@ -7,6 +7,7 @@ mod api;
 mod audit;
 mod call_events;
 mod command_line;
+mod dialogs;
 mod hostile;
 mod inside;
 mod listening;

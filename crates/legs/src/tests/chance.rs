@@ -33,10 +33,14 @@ fn play(seed: u64) {
                 legs += 1;
                 format!(
                     "out{legs} dial {}",
-                    ["5001 in1", "5002 auto", "5003 out1 sendonly", "5004", "1@carrier"][pick(5)]
+                    ["5001 in1", "5002 auto", "5003 out1 sendonly", "5004", "1@carrier", "5005", "5005 auto"][pick(7)]
                 )
             }
-            _ => format!("{} {}", ["5001", "5002", "5001", "carrier"][pick(4)], SAYINGS[pick(SAYINGS.len())]),
+            _ => format!(
+                "{} {}",
+                ["5001", "5002", "5001", "carrier", "desk", "soft"][pick(6)],
+                SAYINGS[pick(SAYINGS.len())]
+            ),
         };
         world.happen(&event);
         world.assert_sound(seed);

@@ -111,7 +111,8 @@ fn rfc3261_14_2_a_reinvite_before_the_first_is_answered() {
         0s   | 5001 invite 5002 | 5001 < 100, in1 offered 5001 dials 5002
         0s   | in1 ring         | 5001 < 180
         0.1s | 5001 reinvite    | 5001 < 500
-        0.3s | 5001 update      | 5001 < 491 UPDATE
+        0.3s | 5001 update      | 5001 < 500 UPDATE
+        0.4s | 5001 update empty| 5001 < 200 UPDATE
     ",
     );
 }

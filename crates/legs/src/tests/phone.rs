@@ -71,6 +71,9 @@ impl Phone {
 
     fn hear_request(&mut self, request: Request) -> String {
         let mut summary = request.method.to_string();
+        if request.headers.get(&HeaderName::Reason).is_some() {
+            summary.push_str(" elsewhere");
+        }
         if request.method == Method::Invite {
             if let Some(direction) = direction(&request) {
                 let _ = write!(summary, " {direction}");

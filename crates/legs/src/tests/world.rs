@@ -1,7 +1,8 @@
 //! The script language. A line is `time | what happens | all that follows`; timers run between the lines, and what they
 //! do is shown in front of what the next line does. The same thing several times in a row is shown as `… x7`.
 //!
-//! Phones 5001 to 5003 are registered at 10.0.0.1 to 10.0.0.3, the trunk `carrier` is at 10.0.9.1:5080.
+//! Phones 5001 to 5003 are registered at 10.0.0.1 to 10.0.0.3, `desk` and `soft` both as 5005 at 10.0.0.4 and 10.0.0.5; the
+//! trunk `carrier` is at 10.0.9.1:5080.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
@@ -78,11 +79,11 @@ impl World {
             out: Vec::new(),
         };
         world.feed(Input::Directory(directory()));
-        for (index, name) in (1..).zip(["5001", "5002", "5003"]) {
+        for (index, (name, number)) in (1..).zip(PHONES) {
             let address = SocketAddr::from(([10, 0, 0, index], 5060));
             world.phones.insert(name.to_owned(), Phone::new(name, address));
             world.feed(Input::Registrations(vec![Registration {
-                number: name.parse().expect("a number"),
+                number: number.parse().expect("a number"),
                 contact: format!("sip:{name}@{address}"),
                 source: address.to_string(),
                 call_id: format!("register-{name}"),
@@ -253,7 +254,7 @@ impl World {
 }
 
 fn directory() -> Directory {
-    let devices = ["5001", "5002", "5003", "5004"].map(|number| {
+    let devices = ["5001", "5002", "5003", "5004", "5005"].map(|number| {
         let ha1 = sip_proto::digest::Ha1::of(number, "undertone.local", &format!("secret-{number}"));
         (number.parse().expect("a number"), Some(Secret(Ha1 { md5: ha1.md5, sha256: ha1.sha256 })))
     });
@@ -330,6 +331,9 @@ fn folded(seen: Vec<String>) -> String {
 }
 
 const START: Time = Time::from_unix_ms(1_700_000_000_000);
+
+const PHONES: [(&str, &str); 5] =
+    [("5001", "5001"), ("5002", "5002"), ("5003", "5003"), ("soft", "5005"), ("desk", "5005")];
 
 const CAUSES: [Cause; 12] = [
     Cause::HungUp,

@@ -14,6 +14,8 @@ pub(super) struct Client {
     /// The ACKs sent to 2xx responses, by the tag of the peer.
     acks: Vec<(String, Flow, Vec<u8>)>,
     cancel: Cancel,
+    /// Another phone has answered what is cancelled here.
+    elsewhere: bool,
 }
 
 impl Client {
@@ -52,12 +54,14 @@ impl Endpoint {
     }
 
     /// Cancels an INVITE of ours: at once, or as soon as the peer has shown that it has it. An INVITE that has its final
-    /// response is left alone: whoever wanted it cancelled will see that response.
-    pub fn cancel(&mut self, id: ClientId, now: Time, out: &mut Vec<Output>) {
+    /// response is left alone: whoever wanted it cancelled will see that response. With `elsewhere` the phone is told that
+    /// another one has answered, so that it shows no missed call (RFC 3326 s3.1).
+    pub fn cancel(&mut self, id: ClientId, elsewhere: bool, now: Time, out: &mut Vec<Output>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         if client.cancel != Cancel::No || client.machine.request().method != Method::Invite {
             return;
         }
+        client.elsewhere = elsewhere;
         match client.machine.state() {
             ClientState::Calling => client.cancel = Cancel::Wanted,
             ClientState::Proceeding => self.send_cancel(id, now, out),
@@ -114,7 +118,7 @@ impl Endpoint {
         let id = ClientId(self.new_id());
         let (machine, steps) = ClientTransaction::new(request, reliability(to.transport), self.timers);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, Client { machine, key, to, acks: Vec::new(), cancel });
+        self.clients.insert(id, Client { machine, key, to, acks: Vec::new(), cancel, elsewhere: false });
         self.run_client(id, steps, None, now, out);
         Some(id)
     }
@@ -131,6 +135,10 @@ impl Endpoint {
             return;
         };
         let Some(client) = self.clients.get_mut(&id) else { return };
+        // A provisional response that comes late must not look like the final one come again, which is acknowledged.
+        if response.status.code() < 200 && client.machine.state() == ClientState::Completed {
+            return;
+        }
         let steps = client.machine.on_response(response);
         self.run_client(id, steps, Some(from), now, out);
         let Some(client) = self.clients.get(&id) else { return };
@@ -189,7 +197,10 @@ impl Endpoint {
     fn send_cancel(&mut self, id: ClientId, now: Time, out: &mut Vec<Output>) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         client.cancel = Cancel::Sent;
-        let (cancel, to) = (cancel_for(client.machine.request()), client.to);
+        let (mut cancel, to) = (cancel_for(client.machine.request()), client.to);
+        if client.elsewhere {
+            cancel.headers.add(HeaderName::Reason, "SIP ;cause=200 ;text=\"Call completed elsewhere\"");
+        }
         self.start(cancel, to, Cancel::Itself, now, out);
         self.heap.note(now + self.timers.timeout(), Timer::Abandon(id));
     }

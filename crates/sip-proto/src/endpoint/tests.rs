@@ -84,7 +84,7 @@ impl World {
                     None => self.seen.push("full".to_owned()),
                 }
             }
-            ["cancel"] => self.endpoint.cancel(*self.sent.last().expect("sent"), self.now, &mut out),
+            ["cancel"] => self.endpoint.cancel(*self.sent.last().expect("sent"), false, self.now, &mut out),
             ["ack"] => {
                 let tag = self.last_response.as_ref().and_then(MessageExt::to_tag).unwrap_or_default();
                 let to = Flow::udp(([10, 0, 0, 1], 5060).into());

@@ -367,7 +367,7 @@ impl Phone {
             Some(State::Dialing { client, given_up, .. }) => {
                 *given_up = true;
                 match *client {
-                    Some(id) => self.endpoint.cancel(id, now, &mut self.queue),
+                    Some(id) => self.endpoint.cancel(id, false, now, &mut self.queue),
                     None => self.end(End::GaveUp, out),
                 }
             }

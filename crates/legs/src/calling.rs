@@ -1,0 +1,235 @@
+//! A leg that we begin until it is up: several phones are called at once, one answer wins (RFC 3261 s13.2.2, s16.7).
+
+use domain::{
+    ids::LegId,
+    leg::{Cause, LegEvent},
+};
+use media_proto::sdp::Description;
+use sip_proto::{ClientId, Dialog, DialogId, Flow, MessageExt, Method, Response};
+
+use crate::{
+    Context, Legs, Purpose,
+    answers::{cause_of, rank},
+    inbound::description,
+    leg::Stage,
+};
+
+/// The phones that a leg calls.
+#[derive(Default)]
+pub(crate) struct Calling {
+    branches: Vec<Branch>,
+    /// The domain has been told that it rings.
+    rang: bool,
+    /// The branch whose early media is heard.
+    heard: Option<ClientId>,
+    /// The domain has been told of early media.
+    played: bool,
+    /// The best refusal so far: its rank and what it means.
+    refusal: Option<((u16, u16), Cause)>,
+}
+
+/// One INVITE of ours.
+struct Branch {
+    invite: ClientId,
+    earlies: Vec<Early>,
+}
+
+/// An early dialog: proxies on the way may have made several of one INVITE.
+pub(crate) struct Early {
+    pub(crate) dialog: Dialog,
+    /// What the peer has described in it.
+    description: Option<Description>,
+}
+
+impl Calling {
+    pub(crate) fn add(&mut self, invite: ClientId) {
+        self.branches.push(Branch { invite, earlies: Vec::new() });
+    }
+
+    pub(crate) fn clients(&self) -> Vec<ClientId> {
+        self.branches.iter().map(|it| it.invite).collect()
+    }
+
+    pub(crate) fn dialogs(&self) -> impl Iterator<Item = &Dialog> {
+        self.branches.iter().flat_map(|it| &it.earlies).map(|it| &it.dialog)
+    }
+
+    pub(crate) fn early_mut(&mut self, id: &DialogId) -> Option<&mut Early> {
+        self.branches.iter_mut().flat_map(|it| &mut it.earlies).find(|it| it.dialog.id() == id)
+    }
+
+    /// Notes how a branch failed. True if there is nothing more to wait for.
+    fn fail(&mut self, invite: ClientId, rank: (u16, u16), cause: Cause) -> bool {
+        self.branches.retain(|it| it.invite != invite);
+        self.heard = self.heard.filter(|it| *it != invite);
+        if self.refusal.is_none_or(|(best, _)| rank < best) {
+            self.refusal = Some((rank, cause));
+        }
+        rank.0 == EVERYWHERE || self.branches.is_empty()
+    }
+}
+
+impl Legs {
+    pub(crate) fn on_response(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
+        match self.clients.get(&client) {
+            Some(Purpose::Invite(id)) => self.on_call_response(*id, client, response, from, cx),
+            Some(Purpose::Probe(id)) => self.on_probed(*id, client, response.status.code(), cx),
+            // The leg is over or somebody else's: whoever answers it now gets ACK and BYE (E-16).
+            None => self.decline_fork(client, response, from, cx),
+        }
+    }
+
+    fn on_call_response(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
+        let status = response.status.code();
+        match self.legs.get(&id).map(|it| &it.stage) {
+            Some(Stage::Calling(_)) if status < 200 => self.on_progress(id, client, response, from, cx),
+            Some(Stage::Calling(_)) if status < 300 => self.on_answered(id, client, response, from, cx),
+            Some(Stage::Calling(_)) => self.on_failed(id, client, rank(status), cause_of(status), cx),
+            _ => self.decline_fork(client, response, from, cx),
+        }
+    }
+
+    fn on_progress(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
+        let peer = description(response).ok().flatten();
+        self.note_early(id, client, response, from, peer.clone());
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let Stage::Calling(calling) = &mut leg.stage else { return };
+        let is_heard = calling.heard.is_none_or(|it| it == client);
+        match peer {
+            // Of several phones that play something, only one can be heard.
+            Some(peer) if is_heard => {
+                let first = !std::mem::replace(&mut calling.played, true);
+                calling.heard = Some(client);
+                let preferred = leg.codecs.first().copied();
+                leg.settle(id, &peer, preferred, cx);
+                if first {
+                    cx.tell(id, LegEvent::EarlyMedia);
+                }
+            }
+            None if is_heard && response.status.code() == 180 && !calling.rang => {
+                calling.rang = true;
+                cx.tell(id, LegEvent::Ringing);
+            }
+            _ => {}
+        }
+    }
+
+    /// A provisional response with a tag makes an early dialog (s12.1.2), in which the peer may send requests.
+    fn note_early(
+        &mut self,
+        id: LegId,
+        client: ClientId,
+        response: &Response,
+        from: Flow,
+        description: Option<Description>,
+    ) {
+        if response.status.code() == 100 || response.to_tag().is_none() {
+            return;
+        }
+        let Some(dialog) = self.endpoint.sent(client).and_then(|it| Dialog::as_client(it, response, from)) else {
+            return;
+        };
+        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
+        let Some(branch) = calling.branches.iter_mut().find(|it| it.invite == client) else { return };
+        if let Some(known) = branch.earlies.iter_mut().find(|it| it.dialog.id() == dialog.id()) {
+            known.description = description.or_else(|| known.description.take());
+        } else if branch.earlies.len() < EARLIES_MAX {
+            self.dialogs.insert(dialog.id().clone(), id);
+            branch.earlies.push(Early { dialog, description });
+        }
+    }
+
+    fn on_answered(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
+        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
+        let calling = std::mem::take(calling);
+        for early in calling.dialogs() {
+            self.dialogs.remove(early.id());
+        }
+        let others: Vec<_> = calling.clients().into_iter().filter(|it| *it != client).collect();
+        let dialog = self.acknowledge(client, response, from, cx);
+        self.cancel(&others, true, cx);
+        let Some(dialog) = dialog else {
+            return self.finish(id, Cause::Unavailable, cx);
+        };
+        // What came early in this dialog is the answer where the 2xx does not repeat it (s13.2.1).
+        let mut earlies = calling.branches.into_iter().flat_map(|it| it.earlies);
+        let early = || earlies.find(|it| it.dialog.id() == dialog.id())?.description;
+        let peer = description(response).ok().flatten().or_else(early);
+        self.dialogs.insert(dialog.id().clone(), id);
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.stage = Stage::Up { dialog, invite: Some(client), unacked: None, probe: None };
+        let preferred = leg.codecs.first().copied();
+        let Some(peer) = peer else { return self.hang_up(id, Cause::NotAcceptable, cx) };
+        leg.settle(id, &peer, preferred, cx);
+        if leg.codec().is_none() {
+            return self.hang_up(id, Cause::NotAcceptable, cx);
+        }
+        leg.confirm(id, cx);
+    }
+
+    fn on_failed(&mut self, id: LegId, client: ClientId, rank: (u16, u16), cause: Cause, cx: &mut Context<'_>) {
+        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
+        self.clients.remove(&client);
+        let gone = calling.branches.iter().filter(|it| it.invite == client).flat_map(|it| &it.earlies);
+        for early in gone {
+            self.dialogs.remove(early.dialog.id());
+        }
+        if !calling.fail(client, rank, cause) {
+            return;
+        }
+        let cause = calling.refusal.map_or(cause, |it| it.1);
+        let others = calling.clients();
+        self.cancel(&others, false, cx);
+        self.finish(id, cause, cx);
+    }
+
+    /// Gives up INVITEs of ours, perhaps because another phone has answered. Whoever answers one of them all the same
+    /// gets ACK and BYE (E-16).
+    pub(crate) fn cancel(&mut self, invites: &[ClientId], elsewhere: bool, cx: &mut Context<'_>) {
+        for invite in invites {
+            self.clients.remove(invite);
+            self.endpoint.cancel(*invite, elsewhere, cx.now, &mut self.wire);
+        }
+        self.flush(cx);
+    }
+
+    /// Sends the ACK that every 2xx needs, wanted or not (RFC 3261 s13.2.2.4).
+    fn acknowledge(
+        &mut self,
+        client: ClientId,
+        response: &Response,
+        from: Flow,
+        cx: &mut Context<'_>,
+    ) -> Option<Dialog> {
+        let invite = self.endpoint.sent(client)?;
+        let dialog = Dialog::as_client(invite, response, from)?;
+        let ack = dialog.ack(invite.cseq()?.sequence);
+        self.endpoint.acknowledge(client, ack, dialog.flow(), &mut self.wire);
+        self.flush(cx);
+        Some(dialog)
+    }
+
+    fn decline_fork(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
+        let accepts = response.status.is_success() && response.cseq().is_some_and(|it| it.method == Method::Invite);
+        if accepts && let Some(dialog) = self.acknowledge(client, response, from, cx) {
+            self.bye(dialog, cx);
+        }
+    }
+
+    pub(crate) fn on_unanswered(&mut self, client: ClientId, cx: &mut Context<'_>) {
+        match self.clients.get(&client).copied() {
+            Some(Purpose::Invite(id)) => self.on_failed(id, client, SILENCE, Cause::Unavailable, cx),
+            Some(Purpose::Probe(id)) => self.on_probed(id, client, 408, cx),
+            None => {}
+        }
+    }
+}
+
+/// The class of refusals that speak for every phone of the person (6xx), as [`rank`] has it.
+const EVERYWHERE: u16 = 0;
+
+/// A phone that says nothing tells less than any that refuses.
+const SILENCE: (u16, u16) = (u16::MAX, 0);
+
+/// More forks of one INVITE than any real path makes are not followed.
+const EARLIES_MAX: usize = 8;

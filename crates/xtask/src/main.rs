@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::report(),
         "sim" => run::sim(&rest),
         "bench" => run::bench(&rest),
+        "fuzz" => run::fuzz(&rest),
         "setup" => setup::tools().map(drop),
         "" | "help" | "--help" | "-h" => {
             eprintln!("{HELP}");
@@ -44,5 +45,7 @@ cargo xtask sim [--seed N] [--seeds FROM..TO]
                                         run the virtual world with one seed, or with many
 cargo xtask bench [NAME…] [--json] [--sizes 100,300]
                                         measure the release binary under load; --help names what there is
+cargo xtask fuzz [TARGET [arguments of libFuzzer]]
+                                        look for input that breaks a parser; without a target, name them
 cargo xtask build                       build what the binary embeds, then the release binary
 cargo xtask setup                       only install what the tests lack";

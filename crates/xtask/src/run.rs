@@ -90,6 +90,36 @@ pub(crate) fn bench(arguments: &[String]) -> Done {
     Err(format!("cannot start the load generator: {}", bench.exec()))
 }
 
+/// Runs a target of `fuzz/` under libFuzzer, which begins with the target's corpus and keeps what it learns, and what breaks
+/// a promise, below `<target folder>/fuzz`.
+pub(crate) fn fuzz(arguments: &[String]) -> Done {
+    let fuzz = root().join("fuzz");
+    let Some((target, rest)) = arguments.split_first() else {
+        let entries = std::fs::read_dir(fuzz.join("corpus")).map_err(|error| format!("fuzz/corpus: {error}"))?;
+        let mut names: Vec<_> = entries.flatten().map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        return Err(format!("name a target: {}", names.join(", ")));
+    };
+    let folder = setup::target_folder()?.join("fuzz");
+    let learned = folder.join("corpus").join(target);
+    std::fs::create_dir_all(&learned).map_err(|error| format!("cannot make {}: {error}", learned.display()))?;
+    let mut run_target = cargo(&["run", "--release", "--manifest-path", "fuzz/Cargo.toml", "--bin", target, "--"]);
+    run_target.env("CARGO_TARGET_DIR", &folder).env("RUSTFLAGS", COVERAGE);
+    run_target.arg(learned).arg(fuzz.join("corpus").join(target));
+    if target.starts_with("sip_") {
+        let torture = root().join("crates/sip-proto/src/endpoint/tests");
+        run_target.arg(torture.join("rfc4475")).arg(torture.join("rfc5118"));
+    }
+    run_target.arg(format!("-artifact_prefix={}/{target}-", folder.display())).args(rest);
+    run(run_target)
+}
+
+/// What libFuzzer is guided by. Every compiler takes these flags; sanitizers, which the project's safe code has little use
+/// for, would need a nightly one.
+const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks";
+
 /// The checkout's top folder.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

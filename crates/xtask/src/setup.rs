@@ -19,7 +19,7 @@ pub(crate) fn tools() -> Result<PathBuf, String> {
 }
 
 /// Where cargo builds, which may be outside the checkout.
-fn target_folder() -> Result<PathBuf, String> {
+pub(crate) fn target_folder() -> Result<PathBuf, String> {
     let mut metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]);
     let output = metadata.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot run cargo: {error}"))?;
     let metadata: serde_json::Value =

@@ -1,0 +1,5 @@
+//! See `fuzzing::sdp`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzing::sdp(data));

@@ -5,7 +5,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output},
     thread,
     time::Duration,
 };
@@ -203,6 +203,17 @@ impl Server {
         let output = output.expect("the environment of the phones has a Python");
         let rows = serde_json::from_slice(&output.stdout);
         rows.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// `undertone trace` in its folder, with its settings and these arguments.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[must_use]
+    pub fn trace(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(tools::binary());
+        command.args(["trace", "--config", "undertone.toml"]).args(arguments).current_dir(self.folder.path());
+        command.output().expect("the binary is there: the server runs it")
     }
 
     /// What it has logged so far.

@@ -119,11 +119,39 @@ impl<'de> Deserialize<'de> for Ports {
 pub(crate) struct Storage {
     #[serde(deserialize_with = "storage_url")]
     pub(crate) url: String,
+    /// How long the event log is kept.
+    events: Age,
+    /// The most that it may take.
+    events_max_mb: u32,
+}
+
+impl Storage {
+    /// How much of the event log is kept; `None` where none is to be written.
+    pub(crate) fn keep(&self) -> Option<storage::Keep> {
+        self.events.0.map(|age| storage::Keep { age, octets: u64::from(self.events_max_mb) << 20 })
+    }
+}
+
+/// A length of time, written `7d` or `12h`, or `off`.
+#[derive(Clone, Copy, Debug)]
+struct Age(Option<Duration>);
+
+impl<'de> Deserialize<'de> for Age {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let span = humantime::parse_duration(&text).ok().filter(|it| !it.is_zero());
+        let wrong = || format!("\"{text}\" is neither \"off\" nor a length of time such as \"7d\" or \"12h\"");
+        span.map(|it| Self(Some(it))).ok_or_else(|| serde::de::Error::custom(wrong()))
+    }
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { url: "sqlite://undertone.db".into() }
+        let week = Duration::from_secs(7 * 86_400);
+        Self { url: "sqlite://undertone.db".into(), events: Age(Some(week)), events_max_mb: 1024 }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     figures::{self, Sample, Sampler},
     http::Push,
     pulse::Pulse,
+    tape::{Note, Tape},
 };
 
 /// What the rest of the server may ask of the driver.
@@ -92,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) views: Arc<rest::Views>,
     pub(crate) push: Push,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) tape: Tape,
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// Not bounded by itself: every tiding answers an order of the driver's own, or comes once in half a minute.
     pub(crate) tidings: mpsc::UnboundedReceiver<Tiding>,
@@ -102,8 +104,8 @@ pub(crate) struct Parts {
 impl Driver {
     /// Begins with what storage held.
     pub(crate) fn new(parts: Parts, saved: domain::event::Saved) -> Self {
-        let Parts { clock, engine, sip, media, storage, views, push, pulse, asks, tidings, answers } = parts;
-        let leases = Leases { ports: media.ports().clone(), waiting: BTreeMap::new() };
+        let Parts { clock, engine, sip, media, storage, views, push, pulse, tape, asks, tidings, answers } = parts;
+        let leases = Leases { ports: media.ports().clone(), waiting: BTreeMap::new(), tape };
         let mut driver = Self {
             clock,
             engine,
@@ -194,7 +196,8 @@ impl Driver {
 
     /// How long nothing need be done, as far as the machines know.
     fn sleep(&self) -> Duration {
-        let next = [self.engine.poll_timeout(), self.sip.poll_timeout()].into_iter().flatten().min();
+        let next = [self.engine.poll_timeout(), self.sip.poll_timeout(), self.leases.tape.due()];
+        let next = next.into_iter().flatten().min();
         let idle = if self.media.backlog() > 0 { BACKLOG } else { IDLE };
         next.map_or(idle, |at| at.since(self.clock.now()).min(idle))
     }
@@ -209,6 +212,7 @@ impl Driver {
         }
         self.settle(now);
         self.media.flush();
+        self.leases.tape.hand_on(now);
     }
 
     fn ask(&mut self, ask: Ask) -> std::ops::ControlFlow<()> {
@@ -256,7 +260,10 @@ impl Driver {
             }
             Tiding::Resolved(..) => {}
             Tiding::Stored(ticket, outcome) => self.tell(Event::Stored { ticket, outcome }, now),
-            Tiding::Media(media::Event::Applied { call, version }) => self.tell(Event::Applied { call, version }, now),
+            Tiding::Media(media::Event::Applied { call, version }) => {
+                self.leases.tape.happened(now, || Note::Applied { call, version });
+                self.tell(Event::Applied { call, version }, now);
+            }
             Tiding::Media(media::Event::Silent { leg, since_ms }) => {
                 tracing::debug!(%leg, since_ms, "silent: asking whether the peer is still there");
                 self.sip.handle(Input::Silent(leg), &mut self.leases, now, &mut self.outputs);
@@ -310,9 +317,16 @@ impl Driver {
                 let _within = self.chronicle.within(order.call);
                 self.sip.handle(Input::Order(order), &mut self.leases, now, &mut self.outputs);
             }
-            Action::Matrix { call, version, hears, plays } => self.media.matrix(call, version, hears, &plays),
+            Action::Matrix { call, version, hears, plays } => {
+                let note = || Note::Matrix { call, version, hears: hears.clone(), plays: plays.clone() };
+                self.leases.tape.happened(now, note);
+                self.media.matrix(call, version, hears, &plays);
+            }
             Action::Music { queue, file } => self.music(queue, file.as_deref()),
-            Action::CallOver(call) => self.media.close_call(call),
+            Action::CallOver(call) => {
+                self.leases.tape.happened(now, || Note::Over(call));
+                self.media.close_call(call);
+            }
             Action::Store { ticket, records } => self.store(ticket, records, now),
             Action::Publish(change) => self.views.apply(change),
             Action::Notify(message) => self.push.send(&message, now),
@@ -382,6 +396,7 @@ impl Driver {
     /// Says goodbye on every leg, and writes what is to be written.
     async fn end(mut self) {
         self.push.shutdown();
+        self.leases.tape.end();
         self.storage.close().await;
         drop(self.media);
         self.asks.close();
@@ -411,10 +426,21 @@ fn remote(it: &Stream) -> media::Remote {
     }
 }
 
-/// The leases of legs that media has not been told of yet.
+/// What the SIP side needs of us: the leases of legs that media has not been told of yet, and what passes taken down.
 struct Leases {
     ports: media::Ports,
     waiting: BTreeMap<LegId, media::Lease>,
+    tape: Tape,
+}
+
+impl sip::Host for Leases {
+    fn before(&mut self, input: &Input<'_>, now: Time) {
+        self.tape.before(input, now);
+    }
+
+    fn after(&mut self, output: &Output) {
+        self.tape.after(output);
+    }
 }
 
 impl Ports for Leases {

@@ -195,6 +195,16 @@ pub(crate) fn call_ended(cause: Option<Cause>) {
     counter!("undertone_calls_ended_total", "cause" => cause.map_or("unknown", cause_name)).increment(1);
 }
 
+/// Events stand in the log.
+pub(crate) fn events_written(events: u64) {
+    counter!("undertone_events_written_total").increment(events);
+}
+
+/// Events were not written down.
+pub(crate) fn events_lost(events: u64) {
+    counter!("undertone_events_lost_total").increment(events);
+}
+
 /// A request was answered.
 pub(crate) fn answered(method: &'static str, route: &str, status: u16) {
     let (route, status) = (route.to_owned(), status.to_string());
@@ -260,6 +270,8 @@ const FIGURES: &[(&str, Kind, Unit, &str)] = &[
     ("undertone_storage_waiting", Kind::Gauge, Unit::Count, "Stores that wait to be written"),
     ("undertone_storage_committed_total", Kind::Counter, Unit::Count, "Stores committed"),
     ("undertone_storage_failed_total", Kind::Counter, Unit::Count, "Stores that could not be written"),
+    ("undertone_events_written_total", Kind::Counter, Unit::Count, "Events written into the event log"),
+    ("undertone_events_lost_total", Kind::Counter, Unit::Count, "Events missing in the event log"),
 ];
 
 const TURN: &str = "undertone_driver_turn_seconds";

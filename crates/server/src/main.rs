@@ -8,11 +8,14 @@ mod demo;
 mod driver;
 mod figures;
 mod http;
+mod ledger;
 mod log;
 mod music;
 mod provision;
 mod pulse;
 mod serve;
+mod tape;
+mod trace;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -35,6 +38,8 @@ enum Command {
     Serve(Files),
     /// Say what is wrong with the files, and do nothing else.
     Check(Files),
+    /// Show what happened on a call, from the event log; without a call, the calls that began last.
+    Trace(trace::Arguments),
     /// Run a small contact centre that calls itself, and listen in on it.
     Demo {
         /// Show it once and exit: 0 only if everybody heard just what they should.
@@ -63,6 +68,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(files) => read(&files).and_then(|(config, provision)| Ok(serve::run(&config, provision)?)),
         Command::Check(files) => read(&files).map(|_| println!("the files are in order")),
+        Command::Trace(it) => trace::run(&it),
         Command::Demo { once } => demo::run(once),
     };
     match done {

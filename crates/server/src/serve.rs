@@ -26,8 +26,9 @@ use crate::{
     driver::{Ask, Driver, Parts, Tiding},
     figures,
     http::{Door, Gateway, Push, router, serve},
-    provision,
+    ledger, provision,
     pulse::Pulse,
+    tape::Tape,
 };
 
 /// Why the server cannot run. What was opened is closed again.
@@ -59,6 +60,8 @@ pub(crate) fn run(config: &Config, provision: Option<provision::File>) -> Result
 pub(crate) struct Running {
     runtime: Runtime,
     driver: Option<JoinHandle<()>>,
+    /// Keeps the event log, and ends after the driver.
+    events: Option<JoinHandle<()>>,
     asks: mpsc::Sender<Ask>,
     interrupted: Interrupt,
     http: SocketAddr,
@@ -119,6 +122,10 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
     let sip_at = sip.local_addr().map_err(|it| StartError::Listen(config.sip.udp, it))?;
     let engine = Engine::new(config.supervision.settings(), small_chance()?);
     let push = Push::new(cometd.handle(), links.clone());
+    let (tape, events) = match config.storage.keep() {
+        Some(keep) => ledger::start(&config.storage.url, keep, clock),
+        None => (Tape::default(), None),
+    };
     let parts = Parts {
         clock,
         engine,
@@ -128,6 +135,7 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         views: views.clone(),
         push,
         pulse: pulse.clone(),
+        tape,
         asks: asks_in,
         tidings: tidings_in,
         answers: tidings,
@@ -139,7 +147,7 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
 
     let drain_timeout = config.server.drain_timeout.0;
     let gateway = Gateway { asks: asks.clone(), clock, pulse, storage };
-    let server = Running { runtime, driver: Some(driver), asks, interrupted, http, sip: sip_at, drain_timeout };
+    let server = Running { runtime, driver: Some(driver), events, asks, interrupted, http, sip: sip_at, drain_timeout };
     if let Some(file) = provision {
         server.provision(file, config, &known, &gateway)?;
     }
@@ -226,6 +234,9 @@ impl Running {
         self.ask(Ask::Stop);
         if self.driver.take().is_some_and(|it| it.join().is_err()) {
             tracing::error!("the driver panicked");
+        }
+        if self.events.take().is_some_and(|it| it.join().is_err()) {
+            tracing::error!("the event log's thread panicked");
         }
         tracing::info!("stopped");
     }

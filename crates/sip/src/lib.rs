@@ -33,6 +33,16 @@ pub struct Counters {
     pub dropped: u64,
 }
 
+/// Whoever drives the legs: it hands out ports, and may watch what passes. What follows from an input is shown after it
+/// and before the next one.
+pub trait Host: Ports {
+    /// The legs are about to be told this.
+    fn before(&mut self, _input: &Input<'_>, _now: Time) {}
+
+    /// The legs want this; it is about to be done.
+    fn after(&mut self, _output: &Output) {}
+}
+
 /// One UDP socket, one TCP listener with its connections, and all legs. Its driver owns it on one thread: it waits for [`Sip::readable`], for
 /// [`Sip::poll_timeout`] and for orders, and hands each on.
 pub struct Sip {
@@ -93,7 +103,7 @@ impl Sip {
 
     /// Reads what has come, but no more than a batch so that timers and orders get their turn; the socket is still
     /// readable then. Sends what follows, and appends all else to `events`.
-    pub fn receive(&mut self, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+    pub fn receive(&mut self, host: &mut dyn Host, now: Time, events: &mut Vec<Output>) {
         for _ in 0..BATCH {
             let (length, source) = match self.socket.try_recv_from(&mut self.buffer) {
                 Ok(it) => it,
@@ -108,16 +118,18 @@ impl Sip {
             let bytes = self.buffer.get(..length).unwrap_or_default();
             // An IPv4 peer of a socket for both families has one address, whichever way it is written.
             let source = SocketAddr::new(source.ip().to_canonical(), source.port());
-            self.legs.handle(Input::Datagram { bytes, source }, ports, now, &mut self.outputs);
-            self.transmit(ports, now, events);
+            let input = Input::Datagram { bytes, source };
+            host.before(&input, now);
+            self.legs.handle(input, host, now, &mut self.outputs);
+            self.transmit(host, now, events);
         }
         for _ in 0..BATCH {
             let Some(event) = self.seen.take().or_else(|| self.connections.pending()) else { break };
-            self.connection(&event, ports, now, events);
+            self.connection(&event, host, now, events);
         }
     }
 
-    fn connection(&mut self, event: &Event, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+    fn connection(&mut self, event: &Event, host: &mut dyn Host, now: Time, events: &mut Vec<Output>) {
         if !self.connections.note(event) {
             return;
         }
@@ -129,14 +141,15 @@ impl Sip {
             }
             Event::Closed(it) => Input::Disconnected(it.peer),
         };
-        self.handle(input, ports, now, events);
+        self.handle(input, host, now, events);
     }
 
     /// Hands the legs an order, a directory, a time-out or any other input; sends what follows, and appends all else to
     /// `events`.
-    pub fn handle(&mut self, input: Input<'_>, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
-        self.legs.handle(input, ports, now, &mut self.outputs);
-        self.transmit(ports, now, events);
+    pub fn handle(&mut self, input: Input<'_>, host: &mut dyn Host, now: Time, events: &mut Vec<Output>) {
+        host.before(&input, now);
+        self.legs.handle(input, host, now, &mut self.outputs);
+        self.transmit(host, now, events);
     }
 
     /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
@@ -157,12 +170,13 @@ impl Sip {
         self.counters
     }
 
-    fn transmit(&mut self, ports: &mut dyn Ports, now: Time, events: &mut Vec<Output>) {
+    fn transmit(&mut self, host: &mut dyn Host, now: Time, events: &mut Vec<Output>) {
         // Each connection that is lost here is lost once, so this ends.
         while !self.outputs.is_empty() {
             let mut lost = Vec::new();
             let mut outputs = std::mem::take(&mut self.outputs);
             for output in outputs.drain(..) {
+                host.after(&output);
                 match output {
                     Output::Transmit { to, bytes } if to.transport.is_connected() => {
                         if !self.over_connection(to.remote, bytes) {
@@ -178,7 +192,9 @@ impl Sip {
             self.outputs = outputs;
             lost.dedup();
             for peer in lost {
-                self.legs.handle(Input::Disconnected(peer), ports, now, &mut self.outputs);
+                let input = Input::Disconnected(peer);
+                host.before(&input, now);
+                self.legs.handle(input, host, now, &mut self.outputs);
             }
         }
     }

@@ -21,6 +21,8 @@ impl Ports for NoPorts {
     fn release(&mut self, _: LegId) {}
 }
 
+impl Host for NoPorts {}
+
 #[tokio::test]
 async fn options_is_answered_over_the_socket() {
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

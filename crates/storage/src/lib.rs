@@ -1,11 +1,14 @@
 //! What survives a restart, in SQLite: configuration, log-ins, orders, registrations and the audit trail.
 //!
 //! [`Storage::open`] reads everything back and starts one task that owns the database. [`Storage::store`] never waits:
-//! what it takes is committed in its order, and each ticket is reported as committed or failed.
+//! what it takes is committed in its order, and each ticket is reported as committed or failed. [`EventLog`] is apart
+//! from it: what happened on calls, for people to look at.
 
+mod events;
 mod figures;
 mod load;
 mod names;
+mod page;
 mod write;
 mod writer;
 
@@ -22,9 +25,11 @@ use domain::{
     ids::Ticket,
     record::{Audit, Record},
 };
+pub use events::{EventLog, Keep, Reader, Summary, Trace, WriteError};
 pub use figures::Figures;
 use figures::Tally;
 pub use load::LoadError;
+pub use page::{CallEvent, EventKind, Page};
 use sqlx::{
     ConnectOptions, SqlSafeStr, SqliteConnection,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
@@ -124,7 +129,7 @@ impl Storage {
         let url = || settings.url.clone();
         let options = options(settings)?;
         let mut db = options.connect().await.map_err(|error| OpenError::Connect { url: url(), error })?;
-        migrate(&mut db).await.map_err(|error| OpenError::Migrate { url: url(), error })?;
+        migrate(&mut db, MIGRATIONS).await.map_err(|error| OpenError::Migrate { url: url(), error })?;
         let saved = load::saved(&mut db).await.map_err(|error| OpenError::Load { url: url(), error })?;
         let (jobs, inbox) = mpsc::channel(QUEUE);
         let tally = Arc::<Tally>::default();
@@ -171,7 +176,21 @@ impl Storage {
     }
 }
 
+/// How to open the database; its file is made if it is not there.
 fn options(settings: &Settings) -> Result<SqliteConnectOptions, OpenError> {
+    let options = unmade(settings)?;
+    if !settings.url.contains(":memory:") && !settings.url.contains("mode=") {
+        create(options.get_filename())?;
+    }
+    let synchronous = match settings.durability {
+        Durability::Process => SqliteSynchronous::Normal,
+        Durability::Power => SqliteSynchronous::Full,
+    };
+    Ok(options.journal_mode(SqliteJournalMode::Wal).synchronous(synchronous))
+}
+
+/// How to open a database that is there.
+fn unmade(settings: &Settings) -> Result<SqliteConnectOptions, OpenError> {
     let url = &settings.url;
     let refuse = |why| Err(OpenError::Url(url.clone(), why));
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
@@ -181,23 +200,11 @@ fn options(settings: &Settings) -> Result<SqliteConnectOptions, OpenError> {
         return refuse("only SQLite can be used; write sqlite://undertone.db");
     }
     let options: SqliteConnectOptions = url.parse().map_err(|error| OpenError::Connect { url: url.clone(), error })?;
-    if !url.contains(":memory:") && !url.contains("mode=") {
-        if options.get_filename().as_os_str().is_empty() {
-            return refuse("the file's name is missing; write sqlite://undertone.db");
-        }
-        create(options.get_filename())?;
+    if !url.contains(":memory:") && !url.contains("mode=") && options.get_filename().as_os_str().is_empty() {
+        return refuse("the file's name is missing; write sqlite://undertone.db");
     }
-    let synchronous = match settings.durability {
-        Durability::Process => SqliteSynchronous::Normal,
-        Durability::Power => SqliteSynchronous::Full,
-    };
     // No foreign keys: an order or a log-in outlives a restart in which its user is provisioned anew.
-    Ok(options
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(synchronous)
-        .busy_timeout(BUSY)
-        .foreign_keys(false)
-        .disable_statement_logging())
+    Ok(options.busy_timeout(BUSY).foreign_keys(false).disable_statement_logging())
 }
 
 /// Makes the file readable by its owner alone, since it holds password hashes; SQLite gives its side files the same
@@ -211,8 +218,11 @@ fn create(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Migrations are embedded by hand: sqlx's own macro for it would bring its whole macro crate into the build.
-async fn migrate(db: &mut SqliteConnection) -> Result<(), MigrateError> {
-    let migrations = MIGRATIONS.iter().map(|(version, name, sql)| {
+async fn migrate(
+    db: &mut SqliteConnection,
+    migrations: &[(i64, &'static str, &'static str)],
+) -> Result<(), MigrateError> {
+    let migrations = migrations.iter().map(|(version, name, sql)| {
         Migration::new(*version, (*name).into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     Migrator::with_migrations(migrations.collect()).run_direct(None, db, false).await

@@ -10,15 +10,17 @@ use clock::Time;
 use domain::{
     config::{ContactCenter, Device, DialRule, Ha1, Overflow, Queue, Secret, Trunk, User},
     event::Saved,
+    ids::CallId,
     record::{Audit, Comfort, LogIn, Order, Registration},
 };
 use sqlx::{
     Decode, Row, SqliteConnection, Type,
-    sqlite::{Sqlite, SqliteRow},
+    query::Query,
+    sqlite::{Sqlite, SqliteArguments, SqliteRow},
 };
 use thiserror::Error;
 
-use crate::names::Named;
+use crate::{events::Summary, names::Named};
 
 /// Why the database could not be read.
 #[derive(Debug, Error)]
@@ -37,6 +39,14 @@ pub enum LoadError {
         row: String,
         /// What is wrong.
         what: String,
+    },
+    /// A page of the event log is not as we write it.
+    #[error("the event log of the call {call} has a line that makes no sense: {line:?}")]
+    Page {
+        /// The call.
+        call: CallId,
+        /// The line.
+        line: String,
     },
 }
 
@@ -62,6 +72,45 @@ pub(crate) async fn saved(db: &mut SqliteConnection) -> Result<Saved, LoadError>
 pub(crate) async fn audit_trail(db: &mut SqliteConnection, limit: u32) -> Result<Vec<Audit>, LoadError> {
     let rows = sqlx::query("SELECT * FROM audit ORDER BY id DESC LIMIT ?").bind(limit).fetch_all(db).await?;
     rows.iter().map(|row| audit(&Place { table: "audit", row })).collect()
+}
+
+/// The entries of the audit trail about a call, the first first.
+pub(crate) async fn audit_of(db: &mut SqliteConnection, call: CallId) -> Result<Vec<Audit>, LoadError> {
+    let rows = sqlx::query("SELECT * FROM audit WHERE call = ? ORDER BY id").bind(call.to_string());
+    rows.fetch_all(db).await?.iter().map(|row| audit(&Place { table: "audit", row })).collect()
+}
+
+/// Calls in short, as the event log has them.
+pub(crate) async fn summaries(
+    db: &mut SqliteConnection,
+    query: Query<'_, Sqlite, SqliteArguments>,
+) -> Result<Vec<Summary>, LoadError> {
+    let read = |it: &Place<'_>| {
+        let ended: Option<u64> = it.raw::<Option<i64>>("ended")?.map(i64::unsigned_abs);
+        let ends: Option<String> = it.raw("ends")?;
+        Ok(Summary {
+            call: it.parsed("call")?,
+            begun: Time::from_unix_ms(it.small("at")?),
+            what: it.text("begins")?,
+            over: ended.map(Time::from_unix_ms).zip(ends),
+        })
+    };
+    query.fetch_all(db).await?.iter().map(|row| read(&Place { table: "page", row })).collect()
+}
+
+/// The column `call`.
+pub(crate) async fn calls(
+    db: &mut SqliteConnection,
+    table: &'static str,
+    query: Query<'_, Sqlite, SqliteArguments>,
+) -> Result<Vec<CallId>, LoadError> {
+    query.fetch_all(db).await?.iter().map(|row| Place { table, row }.parsed("call")).collect()
+}
+
+/// The pages of a call, in their order.
+pub(crate) async fn pages(db: &mut SqliteConnection, call: CallId) -> Result<Vec<String>, LoadError> {
+    let rows = sqlx::query("SELECT events FROM page WHERE call = ? ORDER BY id").bind(call.to_string());
+    rows.fetch_all(db).await?.iter().map(|row| Place { table: "page", row }.text("events")).collect()
 }
 
 /// A row, and where it stands.

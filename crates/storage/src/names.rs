@@ -7,6 +7,8 @@ use domain::{
     view::AgentState,
 };
 
+use crate::page::EventKind;
+
 /// An enum with a name for each variant.
 pub(crate) trait Named: Sized {
     /// What the column holds, for messages.
@@ -82,4 +84,15 @@ named!(AuditEvent, "an audit event", {
     SessionOffered => "SessionOffered",
     SessionActive => "SessionActive",
     SessionEnded => "SessionEnded",
+});
+
+named!(EventKind, "a sort of event", {
+    SipIn => "in",
+    SipOut => "out",
+    Told => "told",
+    Ordered => "order",
+    Matrix => "matrix",
+    Applied => "applied",
+    Over => "over",
+    Gap => "gap",
 });

@@ -18,4 +18,5 @@ mod requests;
 mod restart;
 mod sip;
 mod supervisors_leg;
+mod trace;
 mod untouched;

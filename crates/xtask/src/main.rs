@@ -1,5 +1,6 @@
 //! `cargo xtask …`: everything that a developer runs.
 
+mod coverage;
 mod run;
 mod setup;
 mod tidy;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         "test" => run::test(&rest),
         "ci" => run::ci(),
         "tidy" => tidy::report(),
+        "coverage" => coverage::run(&rest),
         "sim" => run::sim(&rest),
         "bench" => run::bench(&rest),
         "fuzz" => run::fuzz(&rest),
@@ -41,6 +43,7 @@ cargo xtask test [arguments of cargo test]
                                         install what the tests lack, then run every test
 cargo xtask ci                          format, clippy, docs, tidy, then every test
 cargo xtask tidy                        check the boundaries between the crates, licences and file lengths
+cargo xtask coverage [E-16 …]           write docs/coverage.md from the names of the tests, or name those of some rows
 cargo xtask sim [--seed N] [--seeds FROM..TO]
                                         run the virtual world with one seed, or with many
 cargo xtask bench [NAME…] [--json] [--sizes 100,300]

@@ -35,10 +35,15 @@ struct Package {
 }
 
 /// A file of the project's own.
-struct File {
+pub(crate) struct File {
     /// From the top folder, such as `crates/domain/src/lib.rs`.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+/// The project's own files.
+pub(crate) fn own_files() -> Result<Vec<File>, String> {
+    load::files()
 }
 
 /// Runs every check on this checkout.

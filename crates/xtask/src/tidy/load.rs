@@ -14,6 +14,11 @@ use crate::run::{cargo, root};
 
 /// This checkout.
 pub(super) fn workspace() -> Result<Workspace, String> {
+    Ok(Workspace { packages: packages()?, files: files()? })
+}
+
+/// The project's own files.
+pub(super) fn files() -> Result<Vec<File>, String> {
     let mut files = Vec::new();
     let top = root();
     for place in ["crates", "docs", ".ci", ".cargo"] {
@@ -24,7 +29,7 @@ pub(super) fn workspace() -> Result<Workspace, String> {
             read_file(&top, &entry, &mut files);
         }
     }
-    Ok(Workspace { packages: packages()?, files })
+    Ok(files)
 }
 
 fn packages() -> Result<BTreeMap<PackageKey, Package>, String> {

@@ -34,11 +34,16 @@ pub struct Channel {
 /// The `userState` of an agent state. The mixed case in the id of Offline is as documented.
 #[must_use]
 pub fn user_state(state: AgentState) -> UserState {
-    let work_mode = (state == AgentState::AfterCallWork).then_some("AfterCallWork");
+    let work_mode = match state {
+        AgentState::AfterCallWork => Some("AfterCallWork"),
+        AgentState::AuxWork => Some("AuxWork"),
+        AgentState::Ready | AgentState::NotReady | AgentState::Offline => None,
+    };
     let (id, display_name, state) = match state {
         AgentState::Ready => ("9430250E-0A1B-421F-B372-F29E69366DED", "Ready", "Ready"),
         AgentState::NotReady => ("900D55CC-2BB0-431F-8BF9-D3525B383BE6", "Not Ready", "NotReady"),
         AgentState::AfterCallWork => ("D3663509-3D82-4DD3-A82E-2EA8EFA02AEF", "AfterCallWork", "NotReady"),
+        AgentState::AuxWork => ("2B36138D-C564-4562-A8CB-3C32D564F296", "AuxWork", "NotReady"),
         AgentState::Offline => ("0F7F5003-EF26-4D13-A6Ef-D0C7EC819BEB", "Offline", "LoggedOut"),
     };
     UserState { id, display_name, state, work_mode }

@@ -60,10 +60,18 @@ pub fn device(id: &str, body: &[u8]) -> Result<Operation, Refusal> {
             "DoNotDisturbOff" => DeviceOperation::DoNotDisturb(Switch::Off),
             "ForwardCallsOn" => DeviceOperation::ForwardOn(destination(fields)),
             "ForwardCallsOff" => DeviceOperation::ForwardOff,
-            _ => return None,
+            _ => return dial(id, name, fields),
         };
         Some(UserRequest::Device { device: id.parse().ok(), operation })
     })
+}
+
+/// Reads an operation POSTed to `/me/devices/{id}/calls`.
+///
+/// # Errors
+/// As [`me`].
+pub fn device_calls(id: &str, body: &[u8]) -> Result<Operation, Refusal> {
+    read(body, |name, fields| dial(id, name, fields))
 }
 
 /// Reads an operation POSTed to `/me/calls/{id}`.
@@ -71,9 +79,14 @@ pub fn device(id: &str, body: &[u8]) -> Result<Operation, Refusal> {
 /// # Errors
 /// As [`me`].
 pub fn call(id: &str, body: &[u8]) -> Result<Operation, Refusal> {
-    read(body, |name, _| match name {
-        "Hangup" => Some(UserRequest::Call { call: id.parse().ok(), operation: CallOperation::Hangup }),
-        _ => None,
+    read(body, |name, _| {
+        let operation = match name {
+            "Hangup" => CallOperation::Hangup,
+            "Hold" => CallOperation::Hold,
+            "Retrieve" => CallOperation::Retrieve,
+            _ => return None,
+        };
+        Some(UserRequest::Call { call: id.parse().ok(), operation })
     })
 }
 
@@ -121,8 +134,16 @@ fn agent_state(name: &str) -> Option<UserRequest> {
     match name {
         "Ready" => Some(UserRequest::SetAgentState(AgentRequest::Ready)),
         "NotReady" => Some(UserRequest::SetAgentState(AgentRequest::NotReady)),
+        "AfterCallWork" => Some(UserRequest::SetAgentState(AgentRequest::AfterCallWork)),
+        "AuxWork" => Some(UserRequest::SetAgentState(AgentRequest::AuxWork)),
         _ => None,
     }
+}
+
+/// Documented on `/me/devices/{id}/calls`, and taken on the device as its other operations are.
+fn dial(id: &str, name: &str, fields: &Map<String, Value>) -> Option<UserRequest> {
+    let operation = DeviceOperation::Dial(destination(fields));
+    (name == "Dial").then(|| UserRequest::Device { device: id.parse().ok(), operation })
 }
 
 fn start_session(fields: &Map<String, Value>) -> Result<StartSession, FormError> {
@@ -179,7 +200,7 @@ fn target_uri(uri: &str) -> TargetUri {
     id.parse().map_or(TargetUri::Nothing, TargetUri::Device)
 }
 
-/// A plain string as documented, or the object that `Dial` takes.
+/// An object with `phoneNumber`, as documented for `Dial`, or a plain string, as for `ForwardCallsOn`: either takes both.
 fn destination(fields: &Map<String, Value>) -> Result<PhoneNumber, FormError> {
     let number = match fields.get("destination") {
         Some(Value::Object(inner)) => text(inner, "phoneNumber")?,

@@ -495,6 +495,41 @@ mod requests {
     }
 
     #[test]
+    fn dial_takes_an_object_and_a_plain_string_on_the_device_and_its_calls() {
+        let numbered = |body: &str| {
+            let here = request::device_calls(SUPERVISORS_DEVICE, body.as_bytes()).unwrap();
+            assert_eq!(Ok(&here), request::device(SUPERVISORS_DEVICE, body.as_bytes()).as_ref());
+            match here.request {
+                UserRequest::Device { device, operation: DeviceOperation::Dial(it) } => {
+                    assert_eq!(device, Some(id(SUPERVISORS_DEVICE)));
+                    it
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let dial = |destination: &str| numbered(&format!(r#"{{"operationName":"Dial"{destination}}}"#));
+        assert_eq!(dial(r#","destination":{"phoneNumber":"5009"},"location":"x""#), Ok("5009".parse().unwrap()));
+        assert_eq!(dial(r#","destination":"+495009""#), Ok("+495009".parse().unwrap()));
+        assert_eq!(dial(""), missing("destination is missing"));
+        assert_eq!(dial(r#","destination":{}"#), missing("destination is missing"));
+        assert_eq!(dial(r#","destination":{"phoneNumber":7}"#), out_of_range("phoneNumber must be a string"));
+        let text = "destination: \"Bob\" is not a phone number of 1 to 32 digits, with or without a leading +";
+        assert_eq!(dial(r#","destination":"Bob""#), out_of_range(text));
+        assert!(request::device_calls("x", br#"{"operationName":"DoNotDisturbOn"}"#).is_err());
+    }
+
+    #[test]
+    fn operations_of_a_call() {
+        for (name, operation) in
+            [("Hangup", CallOperation::Hangup), ("Hold", CallOperation::Hold), ("Retrieve", CallOperation::Retrieve)]
+        {
+            let body = format!(r#"{{"operationName":"{name}"}}"#);
+            let wanted = UserRequest::Call { call: Some(call_view().call), operation };
+            assert_eq!(request::call("0AB30000000000000071030A4C55E01B", body.as_bytes()).unwrap().request, wanted);
+        }
+    }
+
+    #[test]
     fn an_id_that_is_none_travels_as_none() {
         let hangup = br#"{"operationName":"Hangup"}"#;
         let call = |id| request::call(id, hangup).unwrap().request;
@@ -523,7 +558,12 @@ mod requests {
         assert_eq!(start(r#","channels":"voice""#), UserRequest::StartSession(list()));
         assert_eq!(start(r#","channels":[1]"#), UserRequest::StartSession(list()));
         assert_eq!(me(r#"{"operationName":"EndContactCenterSession"}"#), UserRequest::EndSession);
-        for (name, state) in [("Ready", AgentRequest::Ready), ("NotReady", AgentRequest::NotReady)] {
+        for (name, state) in [
+            ("Ready", AgentRequest::Ready),
+            ("NotReady", AgentRequest::NotReady),
+            ("AfterCallWork", AgentRequest::AfterCallWork),
+            ("AuxWork", AgentRequest::AuxWork),
+        ] {
             let body = format!(r#"{{"operationName":"{name}"}}"#);
             assert_eq!(me(&body), UserRequest::SetAgentState(state));
             let channel = request::voice_channel(body.as_bytes()).unwrap();

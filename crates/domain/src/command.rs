@@ -29,7 +29,7 @@ pub enum UserRequest {
     StartSession(Result<StartSession, FormError>),
     /// `EndContactCenterSession` on `/me`.
     EndSession,
-    /// `Ready`, `NotReady` on `/me/channels/voice` or `/me`.
+    /// `Ready`, `NotReady`, `AfterCallWork`, `AuxWork` on `/me/channels/voice` or `/me`.
     SetAgentState(AgentRequest),
     /// An operation on `/me/devices/{id}`; `None` when the id in the URL is no id at all.
     Device {
@@ -61,6 +61,10 @@ pub enum AgentRequest {
     Ready,
     /// Not ready.
     NotReady,
+    /// Busy with what a call has left to do, until the agent says otherwise.
+    AfterCallWork,
+    /// Busy with something else.
+    AuxWork,
 }
 
 /// What can be done with one's own device.
@@ -76,6 +80,8 @@ pub enum DeviceOperation {
     ForwardOn(Result<PhoneNumber, FormError>),
     /// `ForwardCallsOff`.
     ForwardOff,
+    /// `Dial`: this number.
+    Dial(Result<PhoneNumber, FormError>),
 }
 
 /// On or off.
@@ -132,6 +138,10 @@ pub enum Calls {
 pub enum CallOperation {
     /// End one's own leg of it.
     Hangup,
+    /// Put it on hold.
+    Hold,
+    /// Take it back from hold.
+    Retrieve,
 }
 
 /// A request whose form is wrong.

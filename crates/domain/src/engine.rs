@@ -2,7 +2,10 @@
 
 mod call;
 mod command;
+mod control;
+mod dial;
 mod flush;
+mod hold;
 mod join;
 mod leg;
 mod order;

@@ -30,6 +30,8 @@ pub enum Presence {
 pub enum Treatment {
     /// The music of a queue, by the queue's number.
     Music(PhoneNumber),
+    /// That it rings at the other end, where no phone plays that by itself.
+    Ringback,
 }
 
 /// Who is played the music of this queue: those who wait in it, and no supervisor (E-05).

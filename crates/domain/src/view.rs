@@ -63,6 +63,8 @@ pub enum AgentState {
     Ready,
     /// Busy with what a call has left to do; not to be given calls from queues.
     AfterCallWork,
+    /// Busy with something else; not to be given calls from queues.
+    AuxWork,
 }
 
 /// A device as its owner sees it, in REST and in CometD alike.
@@ -124,6 +126,10 @@ pub enum Capability {
     ListenIn,
     /// `CancelSupervisorMonitoring`
     CancelSupervisorMonitoring,
+    /// `Hold`
+    Hold,
+    /// `Retrieve`
+    Retrieve,
     /// `Hangup`
     Hangup,
 }

@@ -1,4 +1,4 @@
-//! What is played to those who wait: a melody of our own, or a WAV file, round and round on the clock.
+//! What is played to those who wait: a melody of our own, a WAV file, or ringback, round and round on the clock.
 
 use std::{f64::consts::TAU, sync::Arc};
 
@@ -46,6 +46,13 @@ impl Music {
             }
         }
         Self { samples: sum.into_iter().map(|it| it as i16).collect() }
+    }
+
+    /// Ringback as most of Europe has it: 425 Hz for a second, then silence for four (ITU-T E.180 table 1).
+    #[must_use]
+    pub fn ringback() -> Self {
+        let wave = |at: u32| LOUDNESS * (TAU * 425.0 * f64::from(at) / RATE).sin();
+        Self { samples: (0..40_000).map(|at| if at < 8_000 { wave(at) as i16 } else { 0 }).collect() }
     }
 
     /// The sound of a WAV file.

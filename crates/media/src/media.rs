@@ -105,6 +105,7 @@ pub struct Media {
     calls: BTreeMap<CallId, Vec<LegId>>,
     /// What is played in queues that have no music of their own.
     melody: Arc<Music>,
+    ringback: Arc<Music>,
     music: BTreeMap<PhoneNumber, Arc<Music>>,
 }
 
@@ -151,6 +152,7 @@ impl Media {
             legs: BTreeMap::new(),
             calls: BTreeMap::new(),
             melody: Arc::new(Music::melody()),
+            ringback: Arc::new(Music::ringback()),
             music: BTreeMap::new(),
         };
         let mut gates = Vec::new();
@@ -213,8 +215,10 @@ impl Media {
     }
 
     fn music(&self, treatment: &Treatment) -> Arc<Music> {
-        let Treatment::Music(queue) = treatment;
-        Arc::clone(self.music.get(queue).unwrap_or(&self.melody))
+        Arc::clone(match treatment {
+            Treatment::Music(queue) => self.music.get(queue).unwrap_or(&self.melody),
+            Treatment::Ringback => &self.ringback,
+        })
     }
 
     /// Who hears whom in a call from now on, the whole matrix, and which legs are played what beside. [`Event::Applied`]

@@ -14,7 +14,7 @@ use std::{future::Future, sync::Arc};
 use api_types::Links;
 use axum::{
     Router, middleware,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use clock::Time;
 use domain::command::{Command, Refusal, Reply};
@@ -93,10 +93,11 @@ pub fn router<B: Backend>(api: Api<B>) -> Router {
 /// The routes that need a log-in.
 fn guarded<B: Backend>() -> Router<Arc<Api<B>>> {
     use routes::{devices, features, me, users};
-    let routes: [(&str, MethodRouter<Arc<Api<B>>>); 15] = [
+    let routes: [(&str, MethodRouter<Arc<Api<B>>>); 16] = [
         ("/me", get(me::me).post(me::operate)),
         ("/me/devices", get(me::devices)),
         ("/me/devices/{id}", get(me::device).post(me::operate_device)),
+        ("/me/devices/{id}/calls", post(me::operate_device_calls)),
         ("/me/calls", get(me::calls)),
         ("/me/calls/{id}", get(me::call).post(me::operate_call)),
         ("/me/channels", get(me::channels)),

@@ -407,7 +407,7 @@ impl Driver {
 fn begins_call(command: &Command) -> bool {
     match command {
         Command::User { request: UserRequest::Device { operation, .. }, .. } => {
-            matches!(operation, DeviceOperation::Monitor(..))
+            matches!(operation, DeviceOperation::Monitor(..) | DeviceOperation::Dial(_))
         }
         _ => false,
     }

@@ -64,6 +64,7 @@ named!(AgentState, "an agent state", {
     NotReady => "NotReady",
     Ready => "Ready",
     AfterCallWork => "AfterCallWork",
+    AuxWork => "AuxWork",
 });
 
 named!(Scope, "a monitoring scope", {

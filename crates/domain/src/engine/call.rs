@@ -10,6 +10,7 @@ use clock::Time;
 
 use super::{
     Engine, Timer,
+    hold::Hold,
     people::Person,
     queue::{Served, Visit},
 };
@@ -53,6 +54,8 @@ pub(super) struct Call {
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// The phone of whoever wants to call is being called.
+    Summoning { caller: LegId, until: Time },
     /// The callee is being called.
     Ringing { caller: LegId, callee: LegId, until: Time },
     /// The caller waits in a queue, whether or not a phone rings for it. The call's `visit` says more.
@@ -68,8 +71,8 @@ pub(super) enum Phase {
 pub(super) struct Party {
     pub(super) who: Who,
     pub(super) state: PartyState,
-    /// Since when it has us on hold.
-    pub(super) held: Option<Time>,
+    /// Whether it is on hold.
+    pub(super) hold: Hold,
     /// When it came.
     pub(super) since: Time,
 }
@@ -107,6 +110,8 @@ impl Way {
 /// How far a party has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PartyState {
+    /// It wants to call, and its phone is being called so that it can.
+    Summoned,
     /// It calls and waits for an answer.
     Calling,
     /// It is being called; nothing has come back yet.
@@ -134,10 +139,10 @@ impl Party {
 
     pub(super) fn presence(&self) -> Presence {
         match self.state {
-            _ if self.held.is_some() => Presence::Away,
+            _ if self.hold.is_on() => Presence::Away,
             PartyState::Calling => Presence::Waiting,
             PartyState::Waiting { .. } => Presence::Queued,
-            PartyState::Dialled | PartyState::Ringing => Presence::Away,
+            PartyState::Summoned | PartyState::Dialled | PartyState::Ringing => Presence::Away,
             PartyState::Early => Presence::Early,
             // Its phone sends as soon as it has our 200, before the ACK is here.
             PartyState::Answering | PartyState::Up => Presence::Talking,
@@ -146,7 +151,7 @@ impl Party {
 }
 
 impl Call {
-    fn new(dialled: String) -> Self {
+    pub(super) fn new(dialled: String) -> Self {
         Self {
             phase: Phase::Over,
             dialled,
@@ -179,6 +184,15 @@ impl Call {
         self.parties.iter().find(|(_, it)| it.device() == Some(device)).map(|(leg, it)| (*leg, it))
     }
 
+    /// The caller whose phone plays no ringback by itself, since for that phone the call is answered: while it rings at
+    /// the other end.
+    pub(super) fn hears_ringback(&self) -> Option<LegId> {
+        let Phase::Ringing { caller, callee, .. } = self.phase else { return None };
+        let rings = self.parties.get(&callee).is_some_and(|it| it.state == PartyState::Ringing);
+        let holds = self.parties.get(&caller).is_none_or(|it| it.hold.is_on());
+        (rings && !holds && !caller.is_inbound()).then_some(caller)
+    }
+
     /// Whether at least two talk, as opposed to ringing.
     pub(super) fn is_established(&self) -> bool {
         self.phase == Phase::Talking && self.parties.values().filter(|it| it.state == PartyState::Up).count() >= 2
@@ -209,14 +223,14 @@ impl Engine {
     }
 
     /// Where a number leads, forwarding followed: to a device or a queue, else outside by the first dial rule that fits. What
-    /// came from a trunk never leaves by one: others would telephone at our cost.
+    /// came from a trunk never leaves by one: others would telephone at our cost. A full queue is busy.
     pub(super) fn route(&self, caller: &Who, number: Option<&PhoneNumber>) -> Result<Way, Cause> {
         let mut number = number.ok_or(Cause::NotFound)?;
         let mut seen = BTreeSet::new();
         loop {
             let Some(device) = self.people.by_number(number) else {
                 if self.people.queues.contains_key(number) {
-                    return Ok(Way::Queue(number.clone()));
+                    return self.has_room(number).then(|| Way::Queue(number.clone())).ok_or(Cause::Busy);
                 }
                 let outside = self.people.outside(number).filter(|_| matches!(caller, Who::Device(_)));
                 return outside.map(|(trunk, number)| Way::Trunk { trunk, number }).ok_or(Cause::NotFound);
@@ -241,7 +255,8 @@ impl Engine {
         }
     }
 
-    fn set_up(&mut self, id: CallId, leg: LegId, caller: Who, way: Way, now: Time) {
+    /// Calls whoever was dialled.
+    pub(super) fn set_up(&mut self, id: CallId, leg: LegId, caller: Who, way: Way, now: Time) {
         if let Way::Queue(queue) = way {
             return self.enter_queue(id, leg, caller, queue, now);
         }
@@ -275,8 +290,17 @@ impl Engine {
         Some(out)
     }
 
+    pub(super) fn party(&self, id: CallId, leg: LegId) -> Option<&Party> {
+        self.calls.get(&id)?.parties.get(&leg)
+    }
+
+    /// Enters a party, or notes how far it has come.
     pub(super) fn enter_party(&mut self, id: CallId, leg: LegId, who: Who, state: PartyState, now: Time) {
-        let party = Party { who, state, held: None, since: now };
+        if let Some(party) = self.calls.get_mut(&id).and_then(|it| it.parties.get_mut(&leg)) {
+            party.state = state;
+            return;
+        }
+        let party = Party { who, state, hold: Hold::default(), since: now };
         if let Some(phone) = party.device().and_then(|it| self.people.phone_mut(it)) {
             phone.legs.insert(leg, id);
         }
@@ -296,7 +320,7 @@ impl Engine {
         }
     }
 
-    fn display_of(&self, who: &Who) -> String {
+    pub(super) fn display_of(&self, who: &Who) -> String {
         let owner = match who {
             Who::Device(device) => self.people.owner(*device),
             Who::Outside(_) => None,
@@ -310,6 +334,7 @@ impl Engine {
         let Some(party) = call.parties.get_mut(&leg) else { return };
         self.outbox.calls.insert(id);
         match (party.state, event) {
+            (PartyState::Summoned, LegEvent::Answered) => self.summoned(id, leg, now),
             (PartyState::Dialled, LegEvent::Ringing) => {
                 party.state = PartyState::Ringing;
                 self.tell_caller(id, LegOrder::Ring);
@@ -332,9 +357,12 @@ impl Engine {
                 party.since = now;
                 self.established(id, now);
             }
-            (_, LegEvent::Held) => party.held = party.held.or(Some(now)),
-            (_, LegEvent::Retrieved) => party.held = None,
-            (_, LegEvent::Ended(cause)) => {
+            (_, LegEvent::Held) => party.hold.set_by_phone(true, now),
+            (_, LegEvent::Retrieved) => party.hold.set_by_phone(false, now),
+            (state, LegEvent::Ended(cause)) => {
+                if state == PartyState::Summoned {
+                    self.summons_failed(id, leg, *cause);
+                }
                 self.party_is_gone(id, leg, now);
                 self.leg_is_gone(id, leg);
                 self.parties_left(id, leg, *cause, now);
@@ -344,8 +372,11 @@ impl Engine {
         }
     }
 
+    /// To a caller whose phone we have called, for whom the call is answered already, there is nothing to tell.
     fn tell_caller(&mut self, id: CallId, order: LegOrder) {
-        if let Some(Phase::Ringing { caller, .. }) = self.calls.get(&id).map(|it| it.phase) {
+        if let Some(Phase::Ringing { caller, .. }) = self.calls.get(&id).map(|it| it.phase)
+            && caller.is_inbound()
+        {
             self.order_leg(id, caller, order);
         }
     }
@@ -360,8 +391,12 @@ impl Engine {
         let Phase::Ringing { caller, until, .. } = call.phase else { return };
         call.phase = Phase::Talking;
         self.timers.remove(&(until, Timer::NoAnswer(id)));
-        if let Some(party) = call.parties.get_mut(&caller) {
+        let Some(party) = call.parties.get_mut(&caller) else { return };
+        if caller.is_inbound() {
             party.state = PartyState::Answering;
+        } else {
+            (party.state, party.since) = (PartyState::Up, now);
+            self.established(id, now);
         }
     }
 
@@ -379,12 +414,14 @@ impl Engine {
     pub(super) fn party_leaves(&mut self, id: CallId, leg: LegId, cause: Cause, now: Time) {
         // To a caller, hanging up before the answer is giving up; to a phone that rings, it is declining.
         let before_answer = self.calls.get(&id).is_some_and(|it| match it.phase {
-            Phase::Ringing { .. } => true,
+            Phase::Summoning { .. } | Phase::Ringing { .. } => true,
             Phase::Queued { caller } => caller != leg,
             Phase::Talking | Phase::Over => false,
         });
+        // The phone of a caller whom we have called is up already.
+        let is_up = !leg.is_inbound() && self.party(id, leg).is_some_and(|it| it.state == PartyState::Calling);
         let own = match cause {
-            Cause::HungUp if before_answer => Cause::Cancelled,
+            Cause::HungUp if before_answer && !is_up => Cause::Cancelled,
             cause => cause,
         };
         self.party_is_gone(id, leg, now);
@@ -425,16 +462,23 @@ impl Engine {
         if call.parties.len() > 1 || call.phase == Phase::Over {
             return;
         }
-        let cause = match call.phase {
+        let phase = std::mem::replace(&mut call.phase, Phase::Over);
+        let cause = match phase {
             Phase::Ringing { caller, .. } if caller == left => Cause::Cancelled,
             Phase::Queued { .. } => Cause::Cancelled,
             Phase::Ringing { .. } => to_the_caller(cause),
-            Phase::Talking | Phase::Over => Cause::HungUp,
+            Phase::Summoning { .. } | Phase::Talking | Phase::Over => Cause::HungUp,
         };
-        if let Phase::Ringing { until, .. } = call.phase {
+        if let Phase::Summoning { until, .. } | Phase::Ringing { until, .. } = phase {
             self.timers.remove(&(until, Timer::NoAnswer(id)));
         }
-        call.phase = Phase::Over;
+        if let Phase::Ringing { caller, .. } = phase
+            && caller != left
+            && !caller.is_inbound()
+        {
+            self.dial_fails(id, caller, cause);
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         let others: Vec<LegId> = call.parties.keys().copied().collect();
         let sessions: Vec<SessionId> = call.listeners.values().copied().collect();
         for leg in others {

@@ -1,4 +1,4 @@
-//! What users may ask for: log-ins, agent states, do-not-disturb, forwarding, hanging up.
+//! What users may ask for: log-ins, agent states, do-not-disturb, forwarding.
 
 use clock::Time;
 
@@ -8,13 +8,9 @@ use super::{
     store::{Durable, Lock},
 };
 use crate::{
-    command::{
-        AgentRequest, CallOperation, Command, DeviceOperation, Refusal, RefusalKind, Reply, StartSession, Switch,
-        UserRequest,
-    },
+    command::{AgentRequest, Command, DeviceOperation, Refusal, RefusalKind, Reply, StartSession, Switch, UserRequest},
     config::ContactCenter,
-    ids::{CallId, DeviceId, RequestId, UserId},
-    leg::Cause,
+    ids::{DeviceId, RequestId, UserId},
     record::{Comfort, LogIn, Record},
     view::{AgentState, Notice},
 };
@@ -46,7 +42,7 @@ impl Engine {
             UserRequest::EndSession => self.end_session(request, by),
             UserRequest::SetAgentState(state) => self.set_agent_state(request, by, state, now),
             UserRequest::Device { device, operation } => self.on_device(request, by, device, operation, now),
-            UserRequest::Call { call, operation: CallOperation::Hangup } => self.hang_up(request, by, call, now),
+            UserRequest::Call { call, operation } => self.on_call(request, by, call, operation, now),
         }
     }
 
@@ -79,6 +75,7 @@ impl Engine {
                 self.comfort(request, by, device, |it| it.forward_to = Some(number))
             }
             DeviceOperation::ForwardOff => self.comfort(request, by, device, |it| it.forward_to = None),
+            DeviceOperation::Dial(number) => self.dial(request, by, device, number?, now),
         }
     }
 
@@ -131,6 +128,8 @@ impl Engine {
         let state = match wanted {
             AgentRequest::Ready => AgentState::Ready,
             AgentRequest::NotReady => AgentState::NotReady,
+            AgentRequest::AfterCallWork => AgentState::AfterCallWork,
+            AgentRequest::AuxWork => AgentState::AuxWork,
         };
         if log_in.state == state {
             // Ready is what ends after-call work early.
@@ -179,31 +178,6 @@ impl Engine {
     pub(super) fn own_device(&self, by: UserId, device: Option<DeviceId>) -> Result<DeviceId, Refusal> {
         let device = device.filter(|it| self.people.devices_of(by).contains(it));
         device.ok_or_else(no_such_device)
-    }
-
-    fn hang_up(&mut self, request: RequestId, by: UserId, call: Option<CallId>, now: Time) -> Result<(), Refusal> {
-        let nothing = || not_found("You have no such call; GET /api/v2/me/calls lists those you have.");
-        let call = call.ok_or_else(nothing)?;
-        let mut own = self.people.devices_of(by);
-        own.retain(|device| self.leave_call(call, *device, now));
-        if own.is_empty() {
-            return Err(nothing());
-        }
-        self.reply(request, Ok(Reply::Done));
-        Ok(())
-    }
-
-    /// Takes a device off a call at its user's wish; false if it is not on it.
-    fn leave_call(&mut self, call: CallId, device: DeviceId, now: Time) -> bool {
-        let Some(phone) = self.people.phone(device) else { return false };
-        let leg = phone.legs.iter().find(|(_, it)| **it == call).map(|(leg, _)| *leg);
-        let session = phone.session.filter(|it| self.sessions.get(it).is_some_and(|it| it.call == call));
-        if let Some(leg) = leg {
-            self.party_leaves(call, leg, Cause::HungUp, now);
-        } else if let Some(session) = session {
-            self.session_ends(session, super::session::Reason::Left, now);
-        }
-        leg.is_some() || session.is_some()
     }
 
     pub(super) fn make_log_in(&mut self, log_in: LogIn) {
@@ -287,6 +261,7 @@ fn lock(command: &Command) -> Option<Lock> {
             DeviceOperation::DoNotDisturb(_) | DeviceOperation::ForwardOn(_) | DeviceOperation::ForwardOff => {
                 Some(Lock::Device(*device))
             }
+            DeviceOperation::Dial(_) => None,
         },
         Command::User { by, .. } => Some(Lock::User(*by)),
     }

@@ -91,8 +91,11 @@ impl Engine {
         let held = if audible { HeldParty::Audible } else { HeldParty::Silent };
         let mut rows = hearing(&parties, &listeners, held);
         rows.extend(call.closing.iter().map(|leg| (*leg, BTreeSet::new())));
-        let plays = call.visit.as_ref().map(|it| treated(&parties, &it.queue));
-        Some((rows, plays.unwrap_or_default()))
+        let plays = match &call.visit {
+            Some(visit) => treated(&parties, &visit.queue),
+            None => call.hears_ringback().map(|it| (it, Treatment::Ringback)).into_iter().collect(),
+        };
+        Some((rows, plays))
     }
 
     fn publish_call(&mut self, id: CallId, now: Time, out: &mut Vec<Action>, notices: &mut Vec<(UserId, Notice)>) {

@@ -5,6 +5,7 @@ use clock::Time;
 use super::{
     Engine,
     call::PartyState,
+    hold::Hold,
     people::Phone,
     refuse::not_now,
     session::{Reason, Session, State},
@@ -86,7 +87,7 @@ impl Engine {
         let eligible = calls.filter_map(|call| Some((*call, self.eligible(order, *call)?)));
         eligible.max_by_key(|(call, leg)| {
             let party = self.calls.get(call).and_then(|it| it.parties.get(leg));
-            party.map(|it| (it.held.is_none(), it.held, it.since))
+            party.map(|it| (!it.hold.is_on(), it.hold.since(), it.since))
         })
     }
 
@@ -164,14 +165,16 @@ impl Engine {
 
     /// Moves the supervisor's leg to another call: no hang-up, no ring, no second INVITE.
     fn repoint(&mut self, old: SessionId, order: &Order, call: CallId, target: LegId, now: Time) {
-        let Some((leg, state, held)) = self.sessions.get(&old).map(|it| (it.leg, it.state, it.held)) else { return };
+        let Some((leg, state, hold)) = self.sessions.get(&old).map(|it| (it.leg, it.state, it.hold)) else { return };
         self.session_gives_up_leg(old, now);
         let state = match state {
             State::Active | State::Leaving => State::Answered,
             state => state,
         };
         let session = self.begin(order, call, target, leg, state, now);
-        self.supervisor_holds(session, held);
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.hold = hold;
+        }
     }
 
     fn begin(
@@ -195,7 +198,7 @@ impl Engine {
             operation: order.operation,
             state,
             written: false,
-            held: false,
+            hold: Hold::default(),
             since: now,
         };
         let id = session.id;

@@ -51,8 +51,8 @@ impl Engine {
     fn on_listener(&mut self, session: SessionId, call: CallId, leg: LegId, event: &LegEvent, now: Time) {
         match event {
             LegEvent::Answered => self.supervisor_answers(session, now),
-            LegEvent::Held => self.supervisor_holds(session, true),
-            LegEvent::Retrieved => self.supervisor_holds(session, false),
+            LegEvent::Held => self.supervisor_holds(session, true, now),
+            LegEvent::Retrieved => self.supervisor_holds(session, false, now),
             LegEvent::Ended(cause) => {
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.listeners.remove(&leg);
@@ -96,10 +96,13 @@ impl Engine {
     /// A party of a call that has not been answered in time.
     pub(super) fn nobody_answers(&mut self, id: CallId, now: Time) {
         let Some(call) = self.calls.get(&id) else { return };
-        if let Phase::Ringing { callee, .. } = call.phase {
-            self.party_leaves(id, callee, Cause::NoAnswer, now);
-        } else {
-            self.queue_offer_lapses(id, now);
+        match call.phase {
+            Phase::Summoning { caller, .. } => {
+                self.summons_failed(id, caller, Cause::NoAnswer);
+                self.party_leaves(id, caller, Cause::NoAnswer, now);
+            }
+            Phase::Ringing { callee, .. } => self.party_leaves(id, callee, Cause::NoAnswer, now),
+            Phase::Queued { .. } | Phase::Talking | Phase::Over => self.queue_offer_lapses(id, now),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Engine,
-    call::{Call, Party, PartyState, Phase},
+    call::{Call, Party, PartyState, Phase, Way},
     people::{Person, Phone},
     session::{Session, State},
 };
@@ -98,23 +98,30 @@ impl Engine {
 
     fn party_view(&self, id: CallId, call: &Call, device: DeviceId, leg: LegId, party: &Party) -> Option<CallView> {
         let state = party_state(call, party)?;
+        let mut call_type = call_type(call);
         let others: Vec<String> = match &call.visit {
+            _ if party.state == PartyState::Summoned => {
+                let way = self.route(&party.who, call.dialled.parse().ok().as_ref());
+                let outside = if let Ok(Way::Trunk { number, .. }) = way { Some(number) } else { None };
+                call_type = if outside.is_some() { CallType::Outbound } else { call_type };
+                vec![outside.unwrap_or_else(|| call.dialled.clone())]
+            }
             // Whom its call is offered to is none of the caller's business.
             Some(visit) if matches!(party.state, PartyState::Waiting { .. }) => vec![visit.queue.to_string()],
             _ => call.parties.iter().filter(|(it, _)| **it != leg).map(|(_, it)| self.number_of(&it.who)).collect(),
         };
-        let comes_in = !leg.is_inbound() && call.is_external();
+        let comes_in = !leg.is_inbound() && call_type == CallType::Inbound;
         Some(CallView {
             call: id,
             device,
             phone_number: self.people.number(device)?.clone(),
             owner: self.people.owner(device),
             state,
-            call_type: call_type(call),
+            call_type,
             ani: others.first().filter(|_| comes_in).cloned(),
             participants: others,
             dnis: call.dialled.clone(),
-            capabilities: vec![Capability::Hangup],
+            capabilities: call.party_can(party),
             since: party.since,
             until: None,
             muted: false,
@@ -144,6 +151,7 @@ impl Engine {
         let last = call.views.get(&device);
         let participants = call.parties.values().map(|it| self.number_of(&it.who)).collect();
         let over = call.phase == Phase::Over;
+        let leaving = last.filter(|_| session.state == State::Leaving);
         Some(CallView {
             call: id,
             device,
@@ -159,7 +167,7 @@ impl Engine {
             participants: last.filter(|_| over).map_or(participants, |it| it.participants.clone()),
             dnis: self.people.number(session.target).map(ToString::to_string).unwrap_or_default(),
             ani: None,
-            capabilities: vec![Capability::Hangup],
+            capabilities: leaving.map_or_else(|| call.session_can(session), |it| it.capabilities.clone()),
             since: session.since,
             until: None,
             muted: session.operation != MonitorOperation::BargeIn,
@@ -175,17 +183,18 @@ fn hears(session: &Session) -> bool {
 
 /// Whether the supervisor hears nobody now: it holds (V-06), or nobody is left to be heard (E-05).
 fn is_deaf(call: &Call, session: &Session) -> bool {
-    session.held || call.hears.get(&session.leg).is_none_or(BTreeSet::is_empty)
+    session.hold.is_on() || call.hears.get(&session.leg).is_none_or(BTreeSet::is_empty)
 }
 
 fn party_state(call: &Call, party: &Party) -> Option<CallState> {
     match party.state {
         PartyState::Dialled => None,
-        PartyState::Calling | PartyState::Answering | PartyState::Waiting { confirmed: false } => {
-            Some(CallState::Dialing)
-        }
+        PartyState::Summoned
+        | PartyState::Calling
+        | PartyState::Answering
+        | PartyState::Waiting { confirmed: false } => Some(CallState::Dialing),
         PartyState::Ringing | PartyState::Early => Some(CallState::Ringing),
-        PartyState::Up | PartyState::Waiting { .. } if party.held.is_some() => Some(CallState::Held),
+        PartyState::Up | PartyState::Waiting { .. } if party.hold.is_on() => Some(CallState::Held),
         PartyState::Up | PartyState::Waiting { .. } => (call.phase != Phase::Over).then_some(CallState::Established),
     }
 }

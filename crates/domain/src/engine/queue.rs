@@ -51,12 +51,11 @@ pub(super) struct Served {
 }
 
 impl Engine {
-    /// Answers a caller and lets it wait, if there is room.
+    /// Answers a caller and lets it wait.
     pub(super) fn enter_queue(&mut self, id: CallId, leg: LegId, caller: Who, queue: PhoneNumber, now: Time) {
-        if !self.has_room(&queue) {
-            return self.end_leg(id, leg, Cause::Busy);
-        }
-        self.enter_party(id, leg, caller, PartyState::Waiting { confirmed: false }, now);
+        // A phone that we have called for its user is up already.
+        let confirmed = !leg.is_inbound();
+        self.enter_party(id, leg, caller, PartyState::Waiting { confirmed }, now);
         let place = self.next_place();
         self.line.insert(place, id);
         if let Some(call) = self.calls.get_mut(&id) {
@@ -64,12 +63,14 @@ impl Engine {
             call.visit =
                 Some(Visit { queue, place, offer: None, overflow: None, overdue: false, passed_over: BTreeMap::new() });
         }
-        self.order_leg(id, leg, LegOrder::Answer { like: None });
+        if !confirmed {
+            self.order_leg(id, leg, LegOrder::Answer { like: None });
+        }
         self.arm_overflow(id, now);
         self.outbox.distribute = true;
     }
 
-    fn has_room(&self, queue: &PhoneNumber) -> bool {
+    pub(super) fn has_room(&self, queue: &PhoneNumber) -> bool {
         let waiting = self.line.values().filter_map(|it| self.visit(*it)).filter(|it| it.queue == *queue).count();
         self.people.queues.get(queue).is_some_and(|it| waiting < it.max_waiting)
     }
@@ -248,8 +249,8 @@ impl Engine {
         let Some(to) = self.queue_of(id).and_then(|it| it.overflow.as_ref()).map(|it| it.to.clone()) else { return };
         let Some((_, caller)) = self.queued_caller(id) else { return };
         match self.route(&caller, Some(&to)) {
-            Ok(Way::Queue(queue)) if self.has_room(&queue) => self.change_queue(id, queue, now),
-            Ok(Way::Queue(_)) | Err(_) => self.arm_overflow(id, now),
+            Ok(Way::Queue(queue)) => self.change_queue(id, queue, now),
+            Err(_) => self.arm_overflow(id, now),
             Ok(way) => {
                 let until = now + way.patience();
                 self.ring(id, None, way, until, now);

@@ -6,6 +6,7 @@ use clock::Time;
 
 use super::{
     Engine, Timer,
+    hold::Hold,
     refuse::{not_now, unwritten},
 };
 use crate::{
@@ -38,8 +39,8 @@ pub(super) struct Session {
     pub(super) state: State,
     /// Whether its beginning is in the audit trail.
     pub(super) written: bool,
-    /// Whether the supervisor has us on hold (V-06).
-    pub(super) held: bool,
+    /// Whether the supervisor holds (V-06).
+    pub(super) hold: Hold,
     pub(super) since: Time,
 }
 
@@ -108,7 +109,7 @@ impl Session {
             leg: self.leg,
             target: self.target_leg,
             operation: self.operation,
-            present: self.state == State::Active && !self.held,
+            present: self.state == State::Active && !self.hold.is_on(),
         }
     }
 }
@@ -151,9 +152,9 @@ impl Engine {
         self.note(records);
     }
 
-    pub(super) fn supervisor_holds(&mut self, id: SessionId, held: bool) {
+    pub(super) fn supervisor_holds(&mut self, id: SessionId, held: bool, now: Time) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.held = held;
+        session.hold.set_by_phone(held, now);
         self.outbox.calls.insert(session.call);
     }
 

@@ -6,6 +6,8 @@
 //! script is replayed at its end and must come out the same (invariant 6).
 
 mod calls;
+mod control;
+mod dial;
 mod orders;
 mod outside;
 mod people;

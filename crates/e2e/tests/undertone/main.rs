@@ -5,6 +5,7 @@
 
 mod api;
 mod audit;
+mod call_control;
 mod call_events;
 mod command_line;
 mod dialogs;

@@ -62,3 +62,12 @@ fn the_melody_is_quiet_and_has_no_seam() {
     assert!(around.map(|(one, next)| (i32::from(*one) - i32::from(*next)).abs()).max() < Some(4_000), "no click");
     assert!(melody.samples.chunks(FRAME).all(|it| it.iter().any(|it| it.abs() > 50)), "no hole");
 }
+
+#[test]
+fn ringback_is_a_second_of_tone_and_four_of_silence() {
+    let ringback = Music::ringback();
+    let loud: Vec<bool> = ringback.samples.chunks(FRAME).map(|it| it.iter().any(|it| it.abs() > 1_000)).collect();
+    assert_eq!(loud, [[true; 50].as_slice(), &[false; 200]].concat());
+    let crossings = ringback.samples[..8_000].windows(2).filter(|it| it[0] < 0 && it[1] >= 0).count();
+    assert!((423..=425).contains(&crossings), "{crossings}");
+}

@@ -167,6 +167,17 @@ pub(crate) async fn operate_device<B: Backend>(
     carry_out(&api, &caller, operation).await
 }
 
+/// `POST /me/devices/{id}/calls`
+pub(crate) async fn operate_device_calls<B: Backend>(
+    State(api): State<Arc<Api<B>>>,
+    Extension(caller): Extension<Caller>,
+    path: Id,
+    http: Request,
+) -> Result<Response, Problem> {
+    let operation = request::device_calls(&id(path)?, &body(http).await?)?;
+    carry_out(&api, &caller, operation).await
+}
+
 /// `POST /me/calls/{id}`
 pub(crate) async fn operate_call<B: Backend>(
     State(api): State<Arc<Api<B>>>,

@@ -157,6 +157,14 @@ async fn operations_reach_the_engine() {
             r#"{"operationName":"Hangup"}"#,
             UserRequest::Call { call: Some(CALL), operation: CallOperation::Hangup },
         ),
+        (
+            "/me/devices/00000000-0000-0000-0000-0000000000c1/calls",
+            r#"{"operationName":"Dial","destination":{"phoneNumber":"5002"}}"#,
+            UserRequest::Device {
+                device: Some(AGENTS_DEVICE),
+                operation: DeviceOperation::Dial(Ok("5002".parse().unwrap())),
+            },
+        ),
     ];
     for (path, body, request) in cases {
         assert_eq!(world.post("agent", path, body).await.short(), DONE, "{path}");

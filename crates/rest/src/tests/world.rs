@@ -217,7 +217,7 @@ pub(super) fn call() -> CallView {
         participants: vec!["0301234".into()],
         dnis: "5001".into(),
         ani: Some("0301234".into()),
-        capabilities: vec![Capability::Hangup],
+        capabilities: vec![Capability::Hold, Capability::Hangup],
         since: Time::from_unix_ms(58_000),
         until: None,
         muted: false,

@@ -56,3 +56,55 @@ fn log_ins_and_comforts_survive_a_restart() {
     ",
     );
 }
+
+#[test]
+fn other_work_takes_no_calls_and_survives_a_restart() {
+    check(
+        "
+         0s | 5001 ready           | ok
+         0s | told 5001            | Ready; voice Ready
+         1s | 5001 aux work        | ok
+         1s | told 5001            | AuxWork; voice AuxWork
+         2s | 5001 dials 8000      | answer 5001
+         2s | 5001 hangs up        |
+         2s | told 5001            | Internal Dialing with 8000; Internal Established with 8000; Internal Released with 8000
+         3s | 0151 dials 8000      | answer 0151
+         4s | 5001 after call work | ok
+         4s | told 5001            | AfterCallWork; voice AfterCallWork
+         5s | 5001 ready           | call 5001, ok
+         6s | 5001 aux work        | cancel 5001, ok
+         7s | 0151 hangs up        |
+         8s | restart              |
+         8s | shows 5001           | AuxWork
+         9s | 5001 after call work | ok
+        10s | restart              |
+        10s | shows 5001           | AfterCallWork
+        11s | 5001 ready           | ok
+        11s | shows 5001           | Ready
+    ",
+    );
+}
+
+/// 8001 gives half a minute of after-call work by itself.
+#[test]
+fn after_call_work_asked_for_lasts_until_the_agent_says_otherwise() {
+    check(
+        "
+         0s | 5001 ready           | ok
+         1s | 0151 dials 8001      | answer 0151, call 5001
+         2s | 5001 answers         |
+         3s | 0151 hangs up        | bye 5001
+         3s | shows 5001           | AfterCallWork
+         4s | 5001 after call work | ok
+        60s | shows 5001           | AfterCallWork
+        61s | 5001 ready           | ok
+        61s | shows 5001           | Ready
+        62s | 0151 dials 8001      | answer 0151, call 5001
+        63s | 5001 answers         |
+        64s | 5001 after call work | ok
+        65s | 0151 hangs up        | bye 5001
+        99s | shows 5001           | AfterCallWork
+        99s | rest                 |
+    ",
+    );
+}

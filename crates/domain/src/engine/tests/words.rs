@@ -41,6 +41,7 @@ impl World {
             ["hears", name] => vec![self.hears(name)],
             ["told", number] => vec![self.told(number)],
             ["shows", number] => vec![device(self.device(number), self)],
+            ["can", number] => vec![self.calls_of(number).into_iter().map(can).collect::<Vec<_>>().join("; ")],
             ["capabilities", number] => vec![format!("{:?}", self.device(number).capabilities)],
             ["calls", number] => vec![self.calls_of(number).into_iter().map(call).collect::<Vec<_>>().join("; ")],
             [name, "dials", dialled] => {
@@ -92,20 +93,27 @@ impl World {
             ["logs", "out"] => UserRequest::EndSession,
             ["ready"] => UserRequest::SetAgentState(AgentRequest::Ready),
             ["not", "ready"] => UserRequest::SetAgentState(AgentRequest::NotReady),
+            ["after", "call", "work"] => UserRequest::SetAgentState(AgentRequest::AfterCallWork),
+            ["aux", "work"] => UserRequest::SetAgentState(AgentRequest::AuxWork),
             ["cancels"] => operation(DeviceOperation::CancelMonitoring),
             ["dnd", "on"] => operation(DeviceOperation::DoNotDisturb(Switch::On)),
             ["dnd", "off"] => operation(DeviceOperation::DoNotDisturb(Switch::Off)),
             ["forwards", "off"] => operation(DeviceOperation::ForwardOff),
             ["forwards", "to", to] => operation(DeviceOperation::ForwardOn(Ok(to.parse().unwrap()))),
+            ["wants", to] => operation(DeviceOperation::Dial(Ok(to.parse().unwrap()))),
             ["listens", "to", rest @ ..] => self.listen(device, MonitorOperation::ListenIn, rest),
             ["coaches", rest @ ..] => self.listen(device, MonitorOperation::Coach, rest),
-            ["ends", "the", "call"] => {
-                let call = self.calls_of(number).first().map(|it| it.call);
-                UserRequest::Call { call, operation: CallOperation::Hangup }
-            }
+            ["ends", "the", "call"] => self.call_operation(number, CallOperation::Hangup),
+            ["parks"] => self.call_operation(number, CallOperation::Hold),
+            ["unparks"] => self.call_operation(number, CallOperation::Retrieve),
             other => panic!("{other:?}?"),
         };
         self.command(Command::User { by, request })
+    }
+
+    /// On the first of the user's calls.
+    fn call_operation(&self, number: &str, operation: CallOperation) -> UserRequest {
+        UserRequest::Call { call: self.calls_of(number).first().map(|it| it.call), operation }
     }
 
     /// `5001`, `number 5001`, `5001 and 5002`, with `next` and `agent` behind it.
@@ -214,6 +222,11 @@ fn call(it: &CallView) -> String {
         text += if it.muted { " muted" } else { " heard" };
     }
     text
+}
+
+/// What its user can do with a call.
+fn can(it: &CallView) -> String {
+    it.capabilities.iter().map(|it| format!("{it:?}")).collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn audit(it: &Audit) -> String {

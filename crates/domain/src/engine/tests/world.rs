@@ -409,7 +409,10 @@ impl World {
         let rows: Vec<_> = self.matrices.values().filter_map(|it| it.get(&leg)).collect();
         let mut heard: BTreeSet<String> = rows.into_iter().flatten().map(|it| self.name_of(*it)).collect();
         let played = self.plays.values().filter_map(|it| it.get(&leg));
-        heard.extend(played.map(|Treatment::Music(queue)| format!("music of {queue}")));
+        heard.extend(played.map(|it| match it {
+            Treatment::Music(queue) => format!("music of {queue}"),
+            Treatment::Ringback => "ringback".to_owned(),
+        }));
         heard.into_iter().collect::<Vec<_>>().join(" ")
     }
 

@@ -75,7 +75,7 @@ impl Engine {
                 self.comfort(request, by, device, |it| it.forward_to = Some(number))
             }
             DeviceOperation::ForwardOff => self.comfort(request, by, device, |it| it.forward_to = None),
-            DeviceOperation::Dial(number) => self.dial(request, by, device, number?, now),
+            DeviceOperation::Dial(number) => self.dial(request, by, device, &number?, now),
         }
     }
 

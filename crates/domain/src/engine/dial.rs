@@ -6,7 +6,7 @@ use clock::Time;
 
 use super::{
     Engine, Timer,
-    call::{Call, PartyState, Phase, Way, Who},
+    call::{Call, Party, PartyState, Phase, Way, Who},
     refuse::{not_found, not_now, refusal},
 };
 use crate::{
@@ -23,20 +23,24 @@ impl Engine {
         request: RequestId,
         by: UserId,
         device: Option<DeviceId>,
-        number: PhoneNumber,
+        number: &PhoneNumber,
         now: Time,
     ) -> Result<(), Refusal> {
         let device = self.own_device(by, device)?;
         let caller = Who::Device(device);
-        let way = self.route(&caller, Some(&number));
+        let way = self.route(&caller, Some(number));
         if way == Err(Cause::NotFound) {
             return Err(not_found(format!("{number} is no number of ours, and no dial rule leads outside with it.")));
         }
-        if self.people.by_number(&number) == Some(device) {
+        if self.people.by_number(number) == Some(device) {
             return Err(refusal(RefusalKind::Forbidden, "A device cannot call itself; dial another number."));
         }
         self.need_free_phone(device)?;
-        self.summon(device, &number, way.ok(), now);
+        let display = match way {
+            Ok(Way::Device(callee)) => self.display_of(&Who::Device(callee)),
+            _ => String::new(),
+        };
+        self.summon(device, number, display, now);
         self.reply(request, Ok(Reply::Done));
         Ok(())
     }
@@ -53,14 +57,10 @@ impl Engine {
     }
 
     /// Calls the phone of whoever wants to call. It shows whom it is about to talk to.
-    fn summon(&mut self, device: DeviceId, number: &PhoneNumber, way: Option<Way>, now: Time) {
+    fn summon(&mut self, device: DeviceId, number: &PhoneNumber, display: String, now: Time) {
         let Some(phone) = self.people.phone(device) else { return };
         let to = Target::Device(phone.device.phone_number.clone());
         let alert = if phone.device.auto_answer == Some(false) { Alert::Ring } else { Alert::AutoAnswer };
-        let display = match way {
-            Some(Way::Device(callee)) => self.display_of(&Who::Device(callee)),
-            _ => String::new(),
-        };
         let (id, leg) = (CallId(self.draw()), self.draw_leg());
         let until = now + SUMMONED_MAX;
         self.calls.insert(id, Call::new(number.to_string()));
@@ -117,7 +117,7 @@ impl Engine {
     }
 
     fn tell_failure(&mut self, id: CallId, leg: LegId, refusal: Refusal) {
-        let user = self.party(id, leg).and_then(|it| it.device()).and_then(|it| self.people.owner(it));
+        let user = self.party(id, leg).and_then(Party::device).and_then(|it| self.people.owner(it));
         self.outbox.notices.extend(user.map(|it| (it, Notice::Failed(refusal))));
     }
 }

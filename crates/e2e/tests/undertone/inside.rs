@@ -92,6 +92,8 @@ fn while_it_drains_nothing_begins_and_what_runs_goes_on_until_the_deadline() {
     let path = scene.device_path("super1");
     let refused = scene.server.rest("super1").refused(&path, &body);
     assert_eq!(refused.0, 503, "an order that would begin a call");
+    let dial = json!({"operationName": "Dial", "destination": {"phoneNumber": "5002"}});
+    assert_eq!(scene.server.rest("super1").refused(&format!("{path}/calls"), &dial).0, 503);
     customer.wait_packets(customer.packets().len() + 20);
     assert_eq!(customer.end_status(), None, "the running call goes on");
     // Nobody hangs up.

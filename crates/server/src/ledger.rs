@@ -295,8 +295,12 @@ impl Ledger {
             let heard: Vec<String> = heard.iter().map(name).collect();
             text.push_str(&format!("\n{} hears {}", name(leg), heard.join(" and ")));
         }
-        for (leg, Treatment::Music(queue)) in plays {
-            text.push_str(&format!("\n{} hears the music of {queue}", name(leg)));
+        for (leg, treatment) in plays {
+            let what = match treatment {
+                Treatment::Music(queue) => format!("the music of {queue}"),
+                Treatment::Ringback => "ringback".into(),
+            };
+            text.push_str(&format!("\n{} hears {what}", name(leg)));
         }
         self.event_of(call, at, EventKind::Matrix, &text);
     }

@@ -21,6 +21,7 @@ use toml::{Table, Value};
 pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) http: Http,
+    pub(crate) cometd: Cometd,
     pub(crate) sip: Sip,
     pub(crate) media: Media,
     pub(crate) storage: Storage,
@@ -48,6 +49,8 @@ pub(crate) struct Http {
     #[serde(deserialize_with = "public_url")]
     pub(crate) public_url: String,
     pub(crate) csrf: bool,
+    /// How long an HTTP session lives unused.
+    pub(crate) session_timeout: Span,
 }
 
 impl Default for Http {
@@ -56,7 +59,32 @@ impl Default for Http {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://127.0.0.1:8080".into(),
             csrf: true,
+            session_timeout: Span(Duration::from_secs(1_800)),
         }
+    }
+}
+
+/// What clients of CometD are told and given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Cometd {
+    /// How long a poll is held when there is nothing to say.
+    timeout: Span,
+    /// How much later a client may come back.
+    max_interval: Span,
+}
+
+impl Default for Cometd {
+    fn default() -> Self {
+        let usual = cometd::Settings::default();
+        Self { timeout: Span(usual.timeout), max_interval: Span(usual.max_interval) }
+    }
+}
+
+impl Cometd {
+    pub(crate) fn settings(&self) -> cometd::Settings {
+        let (timeout, max_interval) = (self.timeout.0, self.max_interval.0);
+        cometd::Settings { timeout, max_interval, ..cometd::Settings::default() }
     }
 }
 

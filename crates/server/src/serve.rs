@@ -97,12 +97,16 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
 
     let views = Arc::new(Views::default());
     let links = Links::new(&config.http.public_url);
-    let settings = LoginSettings { public_url: config.http.public_url.clone(), csrf: config.http.csrf };
+    let settings = LoginSettings {
+        public_url: config.http.public_url.clone(),
+        csrf: config.http.csrf,
+        session_timeout: config.http.session_timeout.0,
+    };
     let logins = Arc::new(Logins::start(views.clone(), &settings)?);
     let door = Door { logins: logins.clone(), clock };
     let cometd = {
         let _inside = runtime.enter();
-        cometd::start(cometd::Settings::default(), clock, chance()?, door)
+        cometd::start(config.cometd.settings(), clock, chance()?, door)
     };
     let listen = config.http.listen;
     let listener = runtime.block_on(TcpListener::bind(listen)).map_err(|it| StartError::Listen(listen, it))?;

@@ -169,6 +169,59 @@ fn several_tabs_of_one_browser_wait_side_by_side() {
     });
 }
 
+/// Waits for a figure of `/metrics`.
+fn until_figure(server: &Server, name: &str, wanted: &str, meanwhile: impl Fn()) {
+    let deadline = Instant::now() + 2 * e2e::SOON;
+    let line = format!("{name} {wanted}");
+    while !server.http().send("GET", "/metrics", &[], None).body.lines().any(|it| it == line) {
+        assert!(Instant::now() < deadline, "there is no figure {line}");
+        meanwhile();
+    }
+}
+
+#[test]
+fn a_session_without_a_connect_ends() {
+    let setup = Setup::new().with("cometd", "timeout = \"1s\"").with("cometd", "max_interval = \"1s\"");
+    let scene = Scene::new(&setup);
+    let tab = Tab::open(&scene.server, &mut String::new());
+    until_figure(&scene.server, "undertone_cometd_sessions", "1", || thread::sleep(Duration::from_millis(100)));
+    until_figure(&scene.server, "undertone_cometd_sessions", "0", || thread::sleep(Duration::from_millis(100)));
+    let (answers, _) = tab.poll();
+    assert!(answers[0]["error"].as_str().unwrap().starts_with("402:"), "{answers:?}");
+    assert_eq!(answers[0]["advice"]["reconnect"], "handshake");
+}
+
+#[test]
+fn who_never_reads_loses_the_own_session_and_nobody_elses() {
+    let scene = Scene::with(&Setup::new().with("cometd", "max_interval = \"10m\""), &["agent1"]);
+    let _silent = Tab::open(&scene.server, &mut String::new());
+    let reader = Cometd::connect(&scene.server, "agent1", Transport::WebSocket, &["/v2/me/devices"]);
+    let memory = scene.server.memory_kib();
+    let toggle = || {
+        for _ in 0..50 {
+            for state in ["Ready", "NotReady"] {
+                scene.server.rest("agent1").operate("/me/channels/voice", &json!({"operationName": state}));
+            }
+        }
+    };
+    until_figure(&scene.server, "undertone_cometd_sessions_lost_total{why=\"unread\"}", "1", toggle);
+    until_figure(&scene.server, "undertone_cometd_sessions", "1", || thread::sleep(Duration::from_millis(100)));
+    assert!(scene.server.memory_kib() < memory + 64 * 1024, "its messages were kept");
+    scene.server.rest("agent1").operate("/me/channels/voice", &json!({"operationName": "Ready"}));
+    reader.device("the last change", |it| it["userState"]["state"] == "Ready");
+}
+
+#[test]
+fn an_http_session_that_nobody_uses_ends() {
+    let scene = Scene::new(&Setup::new().with("http", "session_timeout = \"4s\""));
+    let mut browser = scene.server.browser("agent1");
+    assert_eq!(browser.get("/me").status, 200);
+    browser.forget_password();
+    assert_eq!(browser.get("/me").status, 200, "the cookie is enough");
+    thread::sleep(Duration::from_millis(4_500));
+    assert_eq!(browser.get("/me").status, 401);
+}
+
 #[test]
 fn an_unknown_client_is_told_to_shake_hands_again() {
     let scene = Scene::new(&Setup::new());

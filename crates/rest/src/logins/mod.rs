@@ -42,6 +42,8 @@ pub struct LoginSettings {
     pub public_url: String,
     /// Whether a token is demanded of browsers.
     pub csrf: bool,
+    /// How long an HTTP session lives unused.
+    pub session_timeout: Duration,
 }
 
 /// Somebody who is logged in.
@@ -97,7 +99,7 @@ impl Logins {
         Ok(Self {
             checker: Checker::start(views.clone())?,
             views,
-            sessions: Mutex::default(),
+            sessions: Mutex::new(Sessions::new(settings.session_timeout)),
             csrf: settings.csrf,
             origin: origin_of(&settings.public_url),
             cookie_attributes: if https { SECURE } else { PLAIN },

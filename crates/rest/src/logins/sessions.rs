@@ -33,9 +33,11 @@ impl FromStr for SessionKey {
 }
 
 /// All sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sessions {
     open: HashMap<SessionKey, Session>,
+    /// How long a session lives unused.
+    idle: Duration,
     swept: Time,
 }
 
@@ -55,6 +57,10 @@ impl fmt::Debug for Session {
 }
 
 impl Sessions {
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { open: HashMap::new(), idle, swept: Time::default() }
+    }
+
     pub(super) fn open(&mut self, user: UserId, now: Time) -> Result<SessionKey, getrandom::Error> {
         let key = SessionKey(random()?);
         let token = uuid(random()?);
@@ -66,8 +72,9 @@ impl Sessions {
 
     /// Whose session it is, if it is not over; its idle time starts anew.
     pub(super) fn touch(&mut self, key: SessionKey, now: Time) -> Option<UserId> {
+        let idle = self.idle;
         let session = self.open.get_mut(&key)?;
-        if is_over(session, now) {
+        if is_over(session, idle, now) {
             self.open.remove(&key);
             return None;
         }
@@ -87,7 +94,7 @@ impl Sessions {
     /// Now and then, since looking at all of them each time would cost too much.
     fn sweep(&mut self, now: Time) {
         if now.since(self.swept) >= SWEEP {
-            self.open.retain(|_, it| !is_over(it, now));
+            self.open.retain(|_, it| !is_over(it, self.idle, now));
             self.swept = now;
         }
     }
@@ -108,8 +115,8 @@ impl Sessions {
     }
 }
 
-fn is_over(session: &Session, now: Time) -> bool {
-    now.since(session.used) >= IDLE
+fn is_over(session: &Session, idle: Duration, now: Time) -> bool {
+    now.since(session.used) >= idle
 }
 
 fn random() -> Result<u128, getrandom::Error> {
@@ -123,9 +130,6 @@ fn uuid(random: u128) -> String {
     let bits = (random & !(0xF << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
     domain::ids::DeviceId(bits).to_string()
 }
-
-/// How long a session lives unused.
-pub(super) const IDLE: Duration = Duration::from_secs(1800);
 
 /// Sessions of one user at once.
 pub(super) const SESSIONS: usize = 32;

@@ -7,11 +7,13 @@ use domain::{
 };
 
 use super::{
-    sessions::{IDLE, SESSIONS, Sessions},
+    sessions::{SESSIONS, Sessions},
     throttle::{KEYS, Throttle},
     *,
 };
 
+/// How long a session lives unused.
+const IDLE: Duration = Duration::from_secs(1800);
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn at(seconds: u64) -> Time {
@@ -44,7 +46,7 @@ fn logins(public_url: &str) -> Logins {
     let views = Arc::new(Views::default());
     views.apply(Change::User(Arc::new(user(1, "ada", "right"))));
     views.apply(Change::User(Arc::new(user(2, "ben", "right"))));
-    Logins::start(views, &LoginSettings { public_url: public_url.into(), csrf: true }).unwrap()
+    Logins::start(views, &LoginSettings { public_url: public_url.into(), csrf: true, session_timeout: IDLE }).unwrap()
 }
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -162,7 +164,9 @@ async fn a_password_that_changes_is_forgotten_at_once() {
 #[tokio::test]
 async fn without_any_user_nobody_logs_in() {
     let views = Arc::new(Views::default());
-    let logins = Logins::start(views, &LoginSettings { public_url: "http://h".into(), csrf: true }).unwrap();
+    let logins =
+        Logins::start(views, &LoginSettings { public_url: "http://h".into(), csrf: true, session_timeout: IDLE })
+            .unwrap();
     assert_eq!(logins.basic("ada", "", at(0)).await, Err(LoginError::NotAuthenticated));
 }
 
@@ -227,7 +231,7 @@ fn foreign_pages_are_told_from_ours() {
 
 #[test]
 fn a_client_that_keeps_no_cookies_pushes_out_no_browser() {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(IDLE);
     let browser = sessions.open(UserId(1), at(0)).unwrap();
     sessions.touch(browser, at(0)).unwrap();
     let first = sessions.open(UserId(1), at(1)).unwrap();
@@ -243,7 +247,7 @@ fn a_client_that_keeps_no_cookies_pushes_out_no_browser() {
 
 #[test]
 fn sessions_that_nobody_uses_are_swept_away() {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(IDLE);
     for n in 0..10 {
         sessions.open(UserId(n), at(0)).unwrap();
     }
@@ -253,7 +257,7 @@ fn sessions_that_nobody_uses_are_swept_away() {
 
 #[test]
 fn a_token_is_a_uuid_of_its_own() {
-    let mut sessions = Sessions::default();
+    let mut sessions = Sessions::new(IDLE);
     let keys = [(); 2].map(|()| sessions.open(UserId(1), at(0)).unwrap());
     let [one, two] = keys.map(|it| sessions.token(it).unwrap());
     assert_ne!(one, two);

@@ -7,7 +7,7 @@ use domain::{
     ids::UserId,
 };
 
-use super::world::{AGENT, AGENTS_DEVICE, Answer, CALL, LEAD, World, basic};
+use super::world::{AGENT, AGENTS_DEVICE, Answer, CALL, IDLE, LEAD, World, basic};
 use crate::{CommandError, LoginSettings};
 
 const DONE: (u16, &str) = (200, r#"{"statusCode":0}"#);
@@ -119,7 +119,7 @@ async fn csrf_is_demanded_of_browsers_alone() {
 
 #[tokio::test]
 async fn csrf_can_be_switched_off() {
-    let world = World::with(&LoginSettings { public_url: "http://cc:8080".into(), csrf: false });
+    let world = World::with(&LoginSettings { public_url: "http://cc:8080".into(), csrf: false, session_timeout: IDLE });
     let first = world.get("agent", "/me").await;
     assert_eq!(first.header("x-csrf-token"), None);
     let cookie = first.header("set-cookie").unwrap().split(';').next().unwrap();

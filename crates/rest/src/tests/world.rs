@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use api_types::Links;
@@ -19,6 +20,9 @@ use http::{HeaderMap, Request, StatusCode};
 use tower::ServiceExt;
 
 use crate::{Api, Backend, CommandError, LoginSettings, Logins, Views, router};
+
+/// How long a session lives unused.
+pub(super) const IDLE: Duration = Duration::from_secs(1800);
 
 pub(super) const ADMIN: UserId = UserId(0xA);
 pub(super) const LEAD: UserId = UserId(0xB);
@@ -91,7 +95,7 @@ impl Answer {
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::with(&LoginSettings { public_url: "http://cc:8080".into(), csrf: true })
+        Self::with(&LoginSettings { public_url: "http://cc:8080".into(), csrf: true, session_timeout: IDLE })
     }
 
     pub(super) fn with(settings: &LoginSettings) -> Self {

@@ -19,6 +19,10 @@ fn the_file_of_the_design_holds_the_defaults() {
         listen = "127.0.0.1:8080"
         public_url = "http://127.0.0.1:8080"
         csrf = true
+        session_timeout = "30m"
+        [cometd]
+        timeout = "30s"
+        max_interval = "10s"
         [sip]
         domain = "undertone.local"
         udp = "127.0.0.1:5060"
@@ -28,6 +32,8 @@ fn the_file_of_the_design_holds_the_defaults() {
         ports = "20000-29999"
         [storage]
         url = "sqlite://undertone.db"
+        events = "7d"
+        events_max_mb = 1024
         [supervision]
         intrusion = true
         max_supervisors_per_target = 1
@@ -50,6 +56,15 @@ fn the_file_of_the_design_holds_the_defaults() {
     assert_eq!(written.media.ports.0, default.media.ports.0);
     assert_eq!(written.sip.udp, default.sip.udp);
     assert_eq!(written.server.drain_timeout.0, default.server.drain_timeout.0);
+    assert_eq!(written.http.session_timeout.0, default.http.session_timeout.0);
+    assert_eq!(written.storage.keep(), default.storage.keep());
+    let told = |it: &Config| (it.cometd.settings().timeout, it.cometd.settings().max_interval);
+    assert_eq!(told(&written), told(&default));
+}
+
+#[test]
+fn the_event_log_can_be_off() {
+    assert_eq!(parse::<Config>("undertone.toml", "[storage]\nevents = \"off\"\n").unwrap().storage.keep(), None);
 }
 
 #[test]
@@ -65,6 +80,9 @@ fn a_mistake_names_file_and_line_and_what_would_be_right() {
         mistake("[supervision]\ntone = \"loud\"\n").starts_with("undertone.toml:2: unknown variant `loud`, expected")
     );
     assert!(mistake("[storage]\nurl = \"postgres://x/y\"\n").contains("sqlite://undertone.db"));
+    assert!(
+        mistake("[storage]\nevents = \"forever\"\n").contains("neither \"off\" nor a length of time such as \"7d\"")
+    );
     assert!(mistake("[http\n").starts_with("undertone.toml:1: "));
 }
 

@@ -6,10 +6,12 @@ use std::{
 };
 
 use domain::{event::Directory, ids::PhoneNumber, leg::Origin};
+use rand_chacha::rand_core::Rng;
 use sip_proto::{
     Flow, HeaderName, HeadersExt, MessageExt, Request, Response, ServerId, Transport,
     digest::{Ha1, Verdict},
     message::{self, MaxForwards},
+    session,
 };
 
 use crate::{Context, Legs, inbound::SDP};
@@ -116,8 +118,9 @@ impl Legs {
     pub(crate) fn turn_away(&mut self, id: ServerId, refusal: Refusal, cx: &mut Context<'_>) {
         match refusal {
             Refusal::Status(code) => {
-                if let Some(response) = self.endpoint.response(id, code) {
-                    self.respond(id, with_hint(response, code), cx);
+                if let Some(mut response) = self.endpoint.response(id, code) {
+                    self.hint(&mut response, code);
+                    self.respond(id, response, cx);
                 }
             }
             Refusal::Challenge(fields) => {
@@ -128,22 +131,23 @@ impl Legs {
             }
         }
     }
+
+    /// What helps the peer to do better next time.
+    fn hint(&mut self, response: &mut Response, code: u16) {
+        match code {
+            415 => response.headers.add(HeaderName::Accept, SDP),
+            422 => response.headers.add(HeaderName::MinSe, session::ABSOLUTE_MIN_INTERVAL.as_secs().to_string()),
+            // Everybody tries again at a moment of his own (RFC 3261 s14.2, RFC 3311 s5.2).
+            500 => response.headers.add(HeaderName::RetryAfter, (self.random.next_u32() % 11).to_string()),
+            503 => response.headers.add(HeaderName::RetryAfter, "5"),
+            _ => {}
+        }
+    }
 }
 
 /// How many more hops a request may take.
 pub(crate) fn hops(request: &Request) -> u8 {
     request.headers.typed::<MaxForwards>().and_then(Result::ok).map_or(70, |it| it.0)
-}
-
-/// What helps the peer to do better next time.
-fn with_hint(mut response: Response, code: u16) -> Response {
-    match code {
-        415 => response.headers.add(HeaderName::Accept, SDP),
-        // Everybody else tries again at a moment of his own (RFC 3261 s14.2 wants up to ten seconds).
-        500 | 503 => response.headers.add(HeaderName::RetryAfter, "5"),
-        _ => {}
-    }
-    response
 }
 
 fn challenge(mut response: Response, fields: Vec<String>) -> Response {

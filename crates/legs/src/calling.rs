@@ -1,17 +1,22 @@
-//! A leg that we begin until it is up: several phones are called at once, one answer wins (RFC 3261 s13.2.2, s16.7).
+//! A leg that we begin, until it is up: several phones are called at once, one answer wins (RFC 3261 s13.2.2, s16.7).
+
+use std::time::Duration;
 
 use domain::{
     ids::LegId,
     leg::{Cause, LegEvent},
 };
 use media_proto::sdp::Description;
-use sip_proto::{ClientId, Dialog, DialogId, Flow, MessageExt, Method, Response};
+use sip_proto::{
+    ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, session,
+};
 
 use crate::{
     Context, Legs, Purpose,
     answers::{cause_of, rank},
     inbound::description,
     leg::Stage,
+    timer::{self, Timer},
 };
 
 /// The phones that a leg calls.
@@ -31,6 +36,9 @@ pub(crate) struct Calling {
 /// One INVITE of ours.
 struct Branch {
     invite: ClientId,
+    /// What it says and where it went, to be sent again on other terms.
+    request: Request,
+    to: Flow,
     earlies: Vec<Early>,
 }
 
@@ -42,8 +50,12 @@ pub(crate) struct Early {
 }
 
 impl Calling {
-    pub(crate) fn add(&mut self, invite: ClientId) {
-        self.branches.push(Branch { invite, earlies: Vec::new() });
+    pub(crate) fn add(&mut self, invite: ClientId, request: Request, to: Flow) {
+        self.branches.push(Branch { invite, request, to, earlies: Vec::new() });
+    }
+
+    fn branch_mut(&mut self, invite: ClientId) -> Option<&mut Branch> {
+        self.branches.iter_mut().find(|it| it.invite == invite)
     }
 
     pub(crate) fn clients(&self) -> Vec<ClientId> {
@@ -74,6 +86,7 @@ impl Legs {
         match self.clients.get(&client) {
             Some(Purpose::Invite(id)) => self.on_call_response(*id, client, response, from, cx),
             Some(Purpose::Probe(id)) => self.on_probed(*id, client, response.status.code(), cx),
+            Some(Purpose::Refresh(id)) => self.on_refreshed(*id, client, response, from, cx),
             // The leg is over or somebody else's: whoever answers it now gets ACK and BYE (E-16).
             None => self.decline_fork(client, response, from, cx),
         }
@@ -81,11 +94,13 @@ impl Legs {
 
     fn on_call_response(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
         let status = response.status.code();
-        match self.legs.get(&id).map(|it| &it.stage) {
-            Some(Stage::Calling(_)) if status < 200 => self.on_progress(id, client, response, from, cx),
-            Some(Stage::Calling(_)) if status < 300 => self.on_answered(id, client, response, from, cx),
-            Some(Stage::Calling(_)) => self.on_failed(id, client, rank(status), cause_of(status), cx),
-            _ => self.decline_fork(client, response, from, cx),
+        let is_open = matches!(self.legs.get(&id).map(|it| &it.stage), Some(Stage::Calling(_)));
+        match status {
+            _ if !is_open => self.decline_fork(client, response, from, cx),
+            ..200 => self.on_progress(id, client, response, from, cx),
+            200..300 => self.on_answered(id, client, response, from, cx),
+            422 if self.call_longer(id, client, response, cx) => {}
+            _ => self.on_failed(id, client, rank(status), cause_of(status), cx),
         }
     }
 
@@ -130,7 +145,7 @@ impl Legs {
             return;
         };
         let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
-        let Some(branch) = calling.branches.iter_mut().find(|it| it.invite == client) else { return };
+        let Some(branch) = calling.branch_mut(client) else { return };
         if let Some(known) = branch.earlies.iter_mut().find(|it| it.dialog.id() == dialog.id()) {
             known.description = description.or_else(|| known.description.take());
         } else if branch.earlies.len() < EARLIES_MAX {
@@ -145,19 +160,22 @@ impl Legs {
         for early in calling.dialogs() {
             self.dialogs.remove(early.id());
         }
+        let asked = self.endpoint.sent(client).map(|it| (session::expires(it), session::min_se(it)));
         let others: Vec<_> = calling.clients().into_iter().filter(|it| *it != client).collect();
         let dialog = self.acknowledge(client, response, from, cx);
         self.cancel(&others, true, cx);
-        let Some(dialog) = dialog else {
+        let (Some(dialog), Some((asked, floor))) = (dialog, asked) else {
             return self.finish(id, Cause::Unavailable, cx);
         };
+        let asked = asked.map_or(self.settings.session_expires, |it| it.interval);
+        let timer = Timer::as_client(asked, floor, response, cx.now);
         // What came early in this dialog is the answer where the 2xx does not repeat it (s13.2.1).
         let mut earlies = calling.branches.into_iter().flat_map(|it| it.earlies);
         let early = || earlies.find(|it| it.dialog.id() == dialog.id())?.description;
         let peer = description(response).ok().flatten().or_else(early);
         self.dialogs.insert(dialog.id().clone(), id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        leg.stage = Stage::Up { dialog, invite: Some(client), unacked: None, probe: None };
+        leg.stage = Stage::Up { dialog, invite: Some(client), unacked: None, probe: None, timer };
         let preferred = leg.codecs.first().copied();
         let Some(peer) = peer else { return self.hang_up(id, Cause::NotAcceptable, cx) };
         leg.settle(id, &peer, preferred, cx);
@@ -165,6 +183,7 @@ impl Legs {
             return self.hang_up(id, Cause::NotAcceptable, cx);
         }
         leg.confirm(id, cx);
+        self.arm(id);
     }
 
     fn on_failed(&mut self, id: LegId, client: ClientId, rank: (u16, u16), cause: Cause, cx: &mut Context<'_>) {
@@ -211,15 +230,47 @@ impl Legs {
 
     fn decline_fork(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
         let accepts = response.status.is_success() && response.cseq().is_some_and(|it| it.method == Method::Invite);
-        if accepts && let Some(dialog) = self.acknowledge(client, response, from, cx) {
+        // The dialog of a re-INVITE has had its BYE already.
+        let is_first = self.endpoint.sent(client).is_some_and(|it| it.to_tag().is_none());
+        if accepts && let Some(dialog) = self.acknowledge(client, response, from, cx).filter(|_| is_first) {
             self.bye(dialog, cx);
         }
+    }
+
+    /// A proxy or phone on the way wants sessions to live longer before they are refreshed (RFC 4028 s7.3).
+    fn call_longer(&mut self, id: LegId, client: ClientId, response: &Response, cx: &mut Context<'_>) -> bool {
+        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return false };
+        let Some(branch) = calling.branch_mut(client) else { return false };
+        let (mut invite, to) = (branch.request.clone(), branch.to);
+        let sequence = invite.cseq().map_or(1, |it| it.sequence);
+        let asked = session::expires(&invite).map_or(Duration::ZERO, |it| it.interval);
+        let Some(interval) = timer::longer(asked, response).filter(|_| sequence < TRIES_MAX) else { return false };
+        invite.headers.put(HeaderName::CSeq, format!("{} INVITE", sequence + 1));
+        timer::ask(&mut invite.headers, interval, None, Some(interval));
+        self.call_again(id, client, invite, to, cx)
+    }
+
+    /// Goes on with another INVITE in place of one that was refused, and with no early dialog. False if it cannot be sent.
+    fn call_again(&mut self, id: LegId, before: ClientId, invite: Request, to: Flow, cx: &mut Context<'_>) -> bool {
+        let Some(next) = self.send(invite.clone(), to, cx) else { return false };
+        self.clients.remove(&before);
+        self.clients.insert(next, Purpose::Invite(id));
+        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return false };
+        calling.heard = calling.heard.filter(|it| *it != before);
+        if let Some(branch) = calling.branch_mut(before) {
+            (branch.invite, branch.request, branch.to) = (next, invite, to);
+            for early in branch.earlies.drain(..) {
+                self.dialogs.remove(early.dialog.id());
+            }
+        }
+        true
     }
 
     pub(crate) fn on_unanswered(&mut self, client: ClientId, cx: &mut Context<'_>) {
         match self.clients.get(&client).copied() {
             Some(Purpose::Invite(id)) => self.on_failed(id, client, SILENCE, Cause::Unavailable, cx),
             Some(Purpose::Probe(id)) => self.on_probed(id, client, 408, cx),
+            Some(Purpose::Refresh(id)) => self.on_refresh_failed(id, client, 408, None, cx),
             None => {}
         }
     }
@@ -233,3 +284,6 @@ const SILENCE: (u16, u16) = (u16::MAX, 0);
 
 /// More forks of one INVITE than any real path makes are not followed.
 const EARLIES_MAX: usize = 8;
+
+/// How many INVITEs one phone is sent for one call.
+const TRIES_MAX: u32 = 4;

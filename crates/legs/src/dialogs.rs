@@ -10,7 +10,8 @@ use sip_proto::{ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, Messag
 use crate::{
     Context, Legs, MediaOrder, Output, Purpose, Stream,
     inbound::{SDP, description},
-    leg::{Leg, Stage, Unacked},
+    leg::{Leg, Stage, Unacked, codecs},
+    timer::Timer,
 };
 
 impl Legs {
@@ -89,8 +90,11 @@ impl Legs {
             Stage::Up { unacked: Some(Unacked { offers: true, .. }), .. } if is_invite || offer.is_some() => {
                 return Err(491);
             }
+            Stage::Up { timer, .. } if timer.offers() && (is_invite || offer.is_some()) => return Err(491),
             Stage::Up { unacked, .. } => *unacked,
         };
+        let is_up = matches!(leg.stage, Stage::Up { .. });
+        let renewed = is_up.then(|| Timer::as_server(request, &self.settings, cx.now)).transpose()?;
         let (text, stream) = leg.new_description(offer.as_ref(), is_invite)?;
         if let Some(dialog) = DialogId::of_request(request).and_then(|it| leg.dialog_mut(&it)) {
             dialog.refresh(request, from);
@@ -104,8 +108,14 @@ impl Legs {
         if let Some(text) = text {
             response.carry(SDP, text);
         }
+        if let Some(renewed) = &renewed {
+            renewed.agree(&mut response.headers);
+        }
         self.respond(server, response, cx);
         let Some(leg) = self.legs.get_mut(&id) else { return Ok(()) };
+        if let (Stage::Up { timer, .. }, Some(renewed)) = (&mut leg.stage, renewed) {
+            timer.renew(renewed, request);
+        }
         if is_invite && let Stage::Up { unacked, .. } = &mut leg.stage {
             *unacked = Some(Unacked { server, first: false, offers: offer.is_none() });
             self.servers.insert(server, id);
@@ -118,6 +128,7 @@ impl Legs {
             leg.configure(id, stream, cx);
             leg.hold(id, offer.holds(), cx);
         }
+        self.arm(id);
         Ok(())
     }
 
@@ -195,7 +206,7 @@ impl Leg {
 
     /// Notes which codecs the peer has.
     pub(crate) fn describe(&mut self, peer: &Description) {
-        self.codecs = peer.codecs.iter().map(|it| it.0).collect();
+        self.codecs = codecs(peer);
     }
 
     /// The peer's answer to an offer of ours. One without a codec in common changes nothing.

@@ -12,7 +12,8 @@ use crate::{
     Context, Legs, MediaOrder, Output,
     admission::{Refusal, hops},
     answers::status_of,
-    leg::{Leg, Media, Stage, Unacked},
+    leg::{Leg, Media, Stage, Unacked, codecs},
+    timer::Timer,
 };
 
 impl Legs {
@@ -46,6 +47,7 @@ impl Legs {
         }
         let origin = self.origin(request, from, cx)?;
         let offer = description(request).map_err(Refusal::Status)?;
+        let timer = Timer::as_server(request, &self.settings, cx.now).map_err(Refusal::Status)?;
         let dialog = Dialog::as_server(request, tag, from).ok_or(Refusal::Status(400))?;
         // At once, and not after 200 ms: it stops the peer's retransmissions whatever happens next.
         self.refuse(id, 100, cx);
@@ -56,13 +58,9 @@ impl Legs {
         let dialled = user.split(';').next().unwrap_or_default().to_owned();
         self.dialogs.insert(dialog.id().clone(), leg);
         self.servers.insert(id, leg);
-        let mut it = Leg::new(Stage::Offered { invite: id, offer: None, dialog, early: None }, hops(request));
-        if let Some(offer) = &offer {
-            it.describe(offer);
-        }
-        if let Stage::Offered { offer: kept, .. } = &mut it.stage {
-            *kept = offer;
-        }
+        let codecs = offer.as_ref().map(codecs).unwrap_or_default();
+        let mut it = Leg::new(Stage::Offered { invite: id, offer, dialog, early: None, timer }, hops(request));
+        it.codecs = codecs;
         self.legs.insert(leg, it);
         cx.tell(leg, LegEvent::Offered { origin, dialled });
         Ok(())
@@ -94,8 +92,8 @@ impl Legs {
     }
 
     pub(crate) fn answer(&mut self, id: LegId, like: Option<LegId>, cx: &mut Context<'_>) {
-        let Some(Stage::Offered { invite, offer, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
-        let (invite, offers) = (*invite, offer.is_none());
+        let Some(Stage::Offered { invite, offer, timer, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
+        let (invite, offers, mut timer) = (*invite, offer.is_none(), *timer);
         let text = if offers { self.offer_text(id, like, cx) } else { self.answer_text(id, like, cx) };
         let text = match text {
             Ok(text) => text,
@@ -103,12 +101,15 @@ impl Legs {
         };
         let Some(mut response) = self.dialog_response(invite, 200) else { return };
         response.carry(SDP, text);
+        timer.agree(&mut response.headers);
         self.respond(invite, response, cx);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         if let Stage::Offered { dialog, .. } = &leg.stage {
             let unacked = Some(Unacked { server: invite, first: true, offers });
-            leg.stage = Stage::Up { dialog: dialog.clone(), invite: None, unacked, probe: None };
+            timer.restart(cx.now);
+            leg.stage = Stage::Up { dialog: dialog.clone(), invite: None, unacked, probe: None, timer };
         }
+        self.arm(id);
     }
 
     /// Our answer to the offer in the INVITE; the same in every response that carries it (RFC 3261 s13.2.1).
@@ -224,6 +225,7 @@ impl Legs {
         response.headers.add(HeaderName::Contact, self.settings.contact_field(transport));
         if code >= 200 {
             response.headers.add(HeaderName::Allow, self.endpoint.allow());
+            response.headers.add(HeaderName::Supported, self.endpoint.supported());
         }
         Some(response)
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use clock::Time;
 use domain::ids::CallId;
 use media_proto::{
     codec::Codec,
@@ -9,7 +10,7 @@ use media_proto::{
 };
 use sip_proto::{ClientId, Dialog, DialogId, ServerId};
 
-use crate::{Stream, calling::Calling};
+use crate::{Stream, calling::Calling, timer::Timer};
 
 pub(crate) struct Leg {
     pub(crate) call: Option<CallId>,
@@ -20,13 +21,15 @@ pub(crate) struct Leg {
     pub(crate) held: bool,
     /// The domain has been told that media flows.
     pub(crate) confirmed: bool,
+    /// When it wants to be looked at, as it stands in [`crate::Legs`]' alarms.
+    pub(crate) alarm: Option<Time>,
     /// What a request towards the next leg may still hop (RFC 3261 s16.6 item 3).
     pub(crate) hops: u8,
 }
 
 pub(crate) enum Stage {
     /// A peer's INVITE waits for our answer.
-    Offered { invite: ServerId, offer: Option<Description>, dialog: Dialog, early: Option<String> },
+    Offered { invite: ServerId, offer: Option<Description>, dialog: Dialog, early: Option<String>, timer: Timer },
     /// Our INVITEs wait for the peer's answer.
     Calling(Calling),
     /// Answered.
@@ -36,6 +39,7 @@ pub(crate) enum Stage {
         invite: Option<ClientId>,
         unacked: Option<Unacked>,
         probe: Option<ClientId>,
+        timer: Timer,
     },
 }
 
@@ -59,7 +63,7 @@ pub(crate) struct Media {
 
 impl Leg {
     pub(crate) fn new(stage: Stage, hops: u8) -> Self {
-        Self { call: None, stage, media: None, codecs: Vec::new(), held: false, confirmed: false, hops }
+        Self { call: None, stage, media: None, codecs: Vec::new(), held: false, confirmed: false, alarm: None, hops }
     }
 
     /// Its one dialog, or all the early ones of the phones that it calls.
@@ -88,8 +92,18 @@ impl Leg {
     pub(crate) fn clients(&self) -> Vec<ClientId> {
         match &self.stage {
             Stage::Calling(calling) => calling.clients(),
-            Stage::Up { invite, probe, .. } => invite.iter().chain(probe).copied().collect(),
+            Stage::Up { invite, probe, timer, .. } => {
+                invite.iter().chain(probe).copied().chain(timer.client()).collect()
+            }
             Stage::Offered { .. } => Vec::new(),
+        }
+    }
+
+    /// When something is to be done about it though nothing happens.
+    pub(crate) fn due(&self) -> Option<Time> {
+        match &self.stage {
+            Stage::Up { timer, .. } => Some(timer.due()),
+            Stage::Offered { .. } | Stage::Calling(_) => None,
         }
     }
 
@@ -134,6 +148,11 @@ impl Media {
             receiving: peer.direction.sends() && self.limit.receives(),
         }
     }
+}
+
+/// The codecs of a description, in its order.
+pub(crate) fn codecs(of: &Description) -> Vec<Codec> {
+    of.codecs.iter().map(|it| it.0).collect()
 }
 
 fn can_send(to: SocketAddr) -> bool {

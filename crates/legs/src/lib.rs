@@ -11,11 +11,12 @@ mod leg;
 mod outbound;
 mod registration;
 mod settings;
+mod timer;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use clock::Time;
 use domain::{
@@ -187,6 +188,8 @@ pub struct Legs {
     clients: HashMap<ClientId, Purpose>,
     /// Dialogs to be ended as soon as our 2xx is acknowledged: before that RFC 3261 s15 forbids it.
     farewells: HashMap<ServerId, Dialog>,
+    /// When which leg is to be looked at.
+    alarms: BTreeSet<(Time, LegId)>,
     inbound: u64,
     draining: bool,
     wire: Vec<Wire>,
@@ -199,6 +202,8 @@ enum Purpose {
     Invite(LegId),
     /// An OPTIONS to see whether a leg's peer is still there.
     Probe(LegId),
+    /// A refresh of a leg's session (RFC 4028).
+    Refresh(LegId),
 }
 
 /// What goes with every input.
@@ -234,6 +239,7 @@ impl Legs {
             servers: HashMap::new(),
             clients: HashMap::new(),
             farewells: HashMap::new(),
+            alarms: BTreeSet::new(),
             inbound: 0,
             draining: false,
             wire: Vec::new(),
@@ -258,6 +264,7 @@ impl Legs {
                 self.endpoint.handle(sip_proto::Input::Timeout, now, &mut self.wire);
                 self.dispatch(cx);
                 self.expire_registrations(cx);
+                self.ring_alarms(cx);
             }
             Input::Order(action) => self.order(action, cx),
             Input::Directory(directory) => self.on_directory(&directory, cx),
@@ -270,10 +277,9 @@ impl Legs {
     /// When to call [`Self::handle`] with [`Input::Timeout`], if at all.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.streams.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let alarm = self.alarms.first().map(|it| it.0);
+        let others = [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.streams.poll_timeout()];
+        others.into_iter().flatten().chain(alarm).min()
     }
 
     /// How many legs there are.
@@ -371,11 +377,33 @@ impl Legs {
         sent
     }
 
+    /// Notes when a leg is to be looked at next.
+    fn arm(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let next = leg.due();
+        if let Some(before) = std::mem::replace(&mut leg.alarm, next) {
+            self.alarms.remove(&(before, id));
+        }
+        self.alarms.extend(next.map(|at| (at, id)));
+    }
+
+    /// Looks at every leg whose moment has come.
+    fn ring_alarms(&mut self, cx: &mut Context<'_>) {
+        let due: Vec<_> = self.alarms.iter().take_while(|it| it.0 <= cx.now).map(|it| it.1).collect();
+        for id in due {
+            self.on_alarm(id, cx);
+            self.arm(id);
+        }
+    }
+
     /// Forgets a leg, gives its port back and tells the domain that it is over.
     fn finish(&mut self, id: LegId, cause: Cause, cx: &mut Context<'_>) {
         let Some(leg) = self.legs.remove(&id) else { return };
         for dialog in leg.dialogs() {
             self.dialogs.remove(dialog.id());
+        }
+        if let Some(at) = leg.alarm {
+            self.alarms.remove(&(at, id));
         }
         for server in leg.servers() {
             self.servers.remove(&server);

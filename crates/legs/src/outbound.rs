@@ -15,6 +15,7 @@ use crate::{
     calling::Calling,
     inbound::SDP,
     leg::{Leg, Stage},
+    timer,
 };
 
 /// The order to call somebody.
@@ -59,8 +60,8 @@ impl Legs {
         for destination in destinations {
             let mut invite = self.invite(&destination, dial, hops);
             invite.carry(SDP, offer.clone());
-            if let Some(client) = self.send(invite, destination.flow, cx) {
-                calling.add(client);
+            if let Some(client) = self.send(invite.clone(), destination.flow, cx) {
+                calling.add(client, invite, destination.flow);
                 self.clients.insert(client, Purpose::Invite(id));
             }
         }
@@ -111,6 +112,8 @@ impl Legs {
         headers.add(HeaderName::CSeq, "1 INVITE");
         headers.add(HeaderName::Contact, self.settings.contact_field(destination.flow.transport));
         headers.add(HeaderName::Allow, self.endpoint.allow());
+        headers.add(HeaderName::Supported, self.endpoint.supported());
+        timer::ask(headers, self.settings.session_expires, None, None);
         if dial.alert == Alert::AutoAnswer {
             // Phones differ in which of these they know: RFC 5373, Polycom and Yealink, Grandstream.
             headers.add(other_header("Answer-Mode"), "Auto");

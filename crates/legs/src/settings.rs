@@ -1,8 +1,11 @@
 //! What the legs are told once: who we are and where we are reached.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use sip_proto::{Config, Host, Method, Transport, Uri};
+use sip_proto::{Config, Host, Method, Transport, Uri, session};
 
 /// Who we are and where we are reached.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Settings {
     pub agent: String,
     /// T1 of RFC 3261 s17.1.1.1 in milliseconds: 500 but in tests.
     pub t1_ms: u64,
+    /// How long a session lives unless it is refreshed (RFC 4028); 90 s at least.
+    pub session_expires: Duration,
     /// The most SIP transactions that are held at once.
     pub transactions_max: usize,
     /// The most legs that peers may begin.
@@ -40,6 +45,7 @@ impl Settings {
             media,
             agent: "Undertone".to_owned(),
             t1_ms: 500,
+            session_expires: Duration::from_secs(1800),
             transactions_max: 100_000,
             legs_max: 20_000,
         }
@@ -57,6 +63,7 @@ impl Settings {
             Method::Update,
             Method::Register,
         ];
+        config.supported = vec![session::OPTION.to_owned()];
         config.t1_ms = self.t1_ms;
         config.transactions_max = self.transactions_max;
         config

@@ -150,6 +150,12 @@ impl Author {
         (self.address, self.port) = (address, port);
     }
 
+    /// The last description again, to change nothing (RFC 3264 s8); `None` before the first.
+    #[must_use]
+    pub fn last(&self) -> Option<String> {
+        self.last.as_ref().map(SessionDescription::to_string_sdp)
+    }
+
     /// An offer of these codecs in this order and of `telephone-event`; also what answers an INVITE without an offer.
     pub fn offer(&mut self, codecs: &[Codec], direction: Direction) -> String {
         let mut formats: Vec<_> = codecs.iter().map(|codec| (*codec, codec.payload_type())).collect();

@@ -96,12 +96,15 @@ pub(crate) struct Sip {
     pub(crate) udp: SocketAddr,
     /// The same as `udp` where it is not written.
     pub(crate) tcp: Option<SocketAddr>,
+    /// How long a session lives unless it is refreshed (RFC 4028).
+    #[serde(deserialize_with = "session_interval")]
+    pub(crate) session_expires: Duration,
 }
 
 impl Default for Sip {
     fn default() -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], 5060));
-        Self { domain: "undertone.local".into(), udp: local, tcp: None }
+        Self { domain: "undertone.local".into(), udp: local, tcp: None, session_expires: Duration::from_secs(1800) }
     }
 }
 
@@ -249,6 +252,17 @@ impl<'de> Deserialize<'de> for Span {
         }
         Ok(Self(span))
     }
+}
+
+/// A session timer (RFC 4028 s5): nobody may ask for less than 90 seconds.
+fn session_interval<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let Span(span) = Span::deserialize(input)?;
+    if span < Duration::from_secs(90) {
+        return Err(serde::de::Error::custom(
+            "sessions may be refreshed every 90s at most (RFC 4028), \"30m\" is usual",
+        ));
+    }
+    Ok(span)
 }
 
 /// The same, or `0s` for not at all.

@@ -184,6 +184,7 @@ fn sip(config: &Config) -> Result<sip::Sip, StartError> {
         listen: config.sip.udp,
         tcp: config.sip.tcp,
         advertise: None,
+        session_expires: config.sip.session_expires,
         media: config.media.address,
     };
     sip::Sip::bind(&settings, small_chance()?).map_err(|it| StartError::Listen(config.sip.udp, it))

@@ -38,6 +38,8 @@ struct Dialog {
     invite: u32,
     /// What later INVITEs ask for, until they are answered.
     asked: BTreeMap<u32, bool>,
+    /// The CSeq of the server's last re-INVITE that was answered.
+    refreshed: u32,
     changed: Time,
 }
 
@@ -151,7 +153,17 @@ impl Model {
     fn answer_came(&mut self, seen: &Seen, now: Time) {
         let code = seen.code.unwrap_or(0);
         let Some(dialog) = self.dialogs.get_mut(&seen.call_id) else { return };
-        if dialog.by_phone || seen.method != "INVITE" || seen.cseq != dialog.invite {
+        if seen.method != "INVITE" {
+            return;
+        }
+        if dialog.by_phone || seen.cseq != dialog.invite {
+            // An answer to the server's re-INVITE says anew whether its phone holds.
+            if (200..300).contains(&code) && seen.cseq > dialog.refreshed {
+                dialog.refreshed = seen.cseq;
+                if seen.holds != dialog.holds {
+                    (dialog.holds, dialog.changed) = (seen.holds, now);
+                }
+            }
             return;
         }
         match code {

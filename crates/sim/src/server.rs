@@ -486,7 +486,10 @@ fn heard(plan: &Plan<LegId>) -> Vec<LegId> {
 
 fn legs(seed: u64) -> Legs {
     let address = server_address();
-    Legs::new(legs::Settings::new(DOMAIN, address, address.ip()), seed)
+    let mut settings = legs::Settings::new(DOMAIN, address, address.ip());
+    // Shorter than phones would allow that know of session timers, so that sessions are refreshed while much else happens.
+    settings.session_expires = Duration::from_secs(20);
+    Legs::new(settings, seed)
 }
 
 /// The SIP domain of the world.

@@ -73,10 +73,11 @@ impl Dialog {
         })
     }
 
-    /// The dialog that a response with a To tag makes of our `invite` (s12.1.2). Without a Contact, as provisional
-    /// responses may be, requests go to where the INVITE went.
+    /// The dialog that a response with a To tag makes of our `invite` (s12.1.2), or, of a re-INVITE, the one that it was
+    /// sent in. Without a Contact, as provisional responses may be, requests go to where the INVITE went.
     #[must_use]
     pub fn as_client(invite: &Request, response: &Response, from: Flow) -> Option<Self> {
+        let is_first = invite.to_tag().is_none();
         Some(Self {
             id: DialogId {
                 call_id: invite.call_id(),
@@ -86,7 +87,11 @@ impl Dialog {
             local: without_tag(&invite.text(&HeaderName::From)?),
             remote: without_tag(&response.text(&HeaderName::To)?),
             target: response.contact().map_or_else(|| invite.uri.clone(), |it| it.uri),
-            routes: routes(&response.headers).into_iter().rev().collect(),
+            routes: if is_first {
+                routes(&response.headers).into_iter().rev().collect()
+            } else {
+                invite.texts(&HeaderName::Route)
+            },
             flow: from,
             local_sequence: invite.cseq()?.sequence,
             remote_sequence: None,

@@ -5,7 +5,7 @@ pub use sipx_sip::{
     Scheme, StatusCode, Uri, Via,
     headers::{Contact, ContactValue, ContentType, Expires, From, MaxForwards, RecordRoute, Route, To},
 };
-use sipx_sip::{Limits, message::Version, parse_datagram};
+use sipx_sip::{Limits, message::Version, parse_datagram, update::peer_allows};
 
 use crate::transport::{Flow, Transport};
 
@@ -186,6 +186,16 @@ pub trait MessageExt {
         self.fields().typed::<Via>()?.ok()
     }
 
+    /// Whether a list of option tags, such as `Supported`, names this one.
+    fn has_option(&self, list: &HeaderName, tag: &str) -> bool {
+        self.texts(list).iter().flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(tag))
+    }
+
+    /// Whether its sender takes UPDATE (RFC 3311 s4); `None` if it does not say what it takes.
+    fn allows_update(&self) -> Option<bool> {
+        self.fields().get(&HeaderName::Allow).map(|_| peer_allows(self.fields()))
+    }
+
     /// Whether the body is SDP.
     fn has_sdp(&self) -> bool {
         !self.content().is_empty()
@@ -245,6 +255,7 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",

@@ -1,6 +1,9 @@
 //! Where we listen and how we name ourselves.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 /// Where we listen and how we name ourselves.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub struct Settings {
     /// The address in `Contact` and `Via`; needed only where `listen` is every address and the way to the peers is not
     /// the way to the internet.
     pub advertise: Option<IpAddr>,
+    /// `[sip] session_expires`: how long a session lives unless it is refreshed (RFC 4028), 90 s at least.
+    pub session_expires: Duration,
     /// `[media] address`: what SDP advertises.
     pub media: IpAddr,
 }
@@ -24,6 +29,7 @@ impl Settings {
         let contact = SocketAddr::new(advertised, listen.port());
         let mut settings = legs::Settings::new(&self.domain, contact, self.media);
         settings.contact_tcp = SocketAddr::new(self.advertise.unwrap_or_else(|| reachable(tcp.ip())), tcp.port());
+        settings.session_expires = self.session_expires;
         settings.listeners = vec![listen.ip(), tcp.ip()];
         settings
     }

@@ -1,6 +1,9 @@
 //! A datagram over a real socket on the loopback interface.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use clock::Time;
 use domain::ids::LegId;
@@ -31,6 +34,7 @@ async fn options_is_answered_over_the_socket() {
         listen: loopback,
         tcp: None,
         advertise: None,
+        session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
     };
     let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");
@@ -60,6 +64,7 @@ async fn a_connection_carries_messages_and_pings_and_is_closed_for_nonsense() {
         listen: loopback,
         tcp: Some(loopback),
         advertise: None,
+        session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
     };
     let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");

@@ -22,7 +22,11 @@ fn play(seed: u64) {
     let mut world = World::new();
     let mut legs = 0;
     for _ in 0..60 {
-        world.pass(Duration::from_millis(if pick(60) == 0 { 33_000 } else { [0, 1, 20, 100, 700][pick(5)] }));
+        world.pass(Duration::from_millis(if pick(60) == 0 {
+            [33_000, 950_000][pick(2)]
+        } else {
+            [0, 1, 20, 100, 700][pick(5)]
+        }));
         let event = match pick(3) {
             0 => {
                 let order = ORDERS[pick(ORDERS.len())];
@@ -53,7 +57,17 @@ fn play(seed: u64) {
 const ORDERS: [&str; 8] =
     ["ring", "progress out1", "answer", "answer out1", "end hungup", "end busy", "end cancelled", "answer in1"];
 
-const SAYINGS: [&str; 35] = [
+const SAYINGS: [&str; 45] = [
+    "invite 5002 supported=timer se=90",
+    "invite 5002 supported=timer se=60",
+    "reinvite supported=timer se=100 refresher=uas",
+    "update empty supported=timer se=300 refresher=uac updates",
+    "200 supported=timer se=200 refresher=uas",
+    "200 supported=timer se=200 updates",
+    "422 minse=2000",
+    "491",
+    "no 491",
+    "no 405",
     "invite 5002",
     "invite 5002",
     "invite 5003 offerless",

@@ -19,6 +19,8 @@ pub(super) struct Phone {
     invite: Option<Request>,
     other: Option<Request>,
     count: u32,
+    /// The `o=` that it was sent last.
+    origin: String,
     /// It talks over a connection.
     pub(super) is_connected: bool,
     /// It does not acknowledge refusals by itself.
@@ -51,6 +53,7 @@ impl Phone {
             invite: None,
             other: None,
             count: 0,
+            origin: String::new(),
             is_connected: false,
             is_mute: false,
             acks: None,
@@ -74,10 +77,15 @@ impl Phone {
         if request.headers.get(&HeaderName::Reason).is_some() {
             summary.push_str(" elsewhere");
         }
-        if request.method == Method::Invite {
-            if let Some(direction) = direction(&request) {
-                let _ = write!(summary, " {direction}");
-            }
+        if let Some(direction) = direction(&request) {
+            let _ = write!(summary, " {direction}");
+        }
+        summary.push_str(&timer(&request));
+        let is_same = self.notes_origin(&request);
+        if request.method == Method::Invite && request.to_tag().is_some() {
+            summary = format!("re{summary}{}", if is_same { " same" } else { "" });
+            self.invite = Some(request);
+        } else if request.method == Method::Invite {
             self.call = Call {
                 call_id: request.call_id(),
                 local: format!(
@@ -96,6 +104,13 @@ impl Phone {
             self.other = Some(request);
         }
         summary
+    }
+
+    /// Whether a description has the same `o=` as the one before it.
+    fn notes_origin(&mut self, message: &impl MessageExt) -> bool {
+        let text = String::from_utf8_lossy(message.content()).into_owned();
+        let Some(origin) = text.lines().find(|it| it.starts_with("o=")) else { return false };
+        std::mem::replace(&mut self.origin, origin.to_owned()) == origin
     }
 
     fn hear_response(&mut self, response: &Response) -> String {
@@ -123,6 +138,8 @@ impl Phone {
         if let Some(direction) = direction(response) {
             let _ = write!(summary, " {direction}");
         }
+        self.notes_origin(response);
+        summary.push_str(&timer(response));
         summary
     }
 
@@ -159,7 +176,8 @@ impl Phone {
                 self.call.sequence += 1;
                 self.inside(&method.to_uppercase(), options)
             }
-            ["ok"] => self.reply(self.other.clone(), "200", &["empty"]),
+            ["ok", options @ ..] => self.reply(self.other.clone(), "200", &[&["empty"], options].concat()),
+            ["no", code, options @ ..] => self.reply(self.other.clone(), code, &[&["empty"], options].concat()),
             ["gone"] => self.reply(self.other.clone(), "481", &["empty"]),
             [code, options @ ..] => self.reply(self.invite.clone(), code, options),
             [] => String::new(),
@@ -228,7 +246,8 @@ impl Phone {
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch={branch}\r\nFrom: {local}\r\nTo: {remote}\r\n\
              Call-ID: {call_id}\r\nCSeq: {sequence} {method}\r\nContact: <sip:{name}@{address}>\r\n\
-             Max-Forwards: {hops}\r\n{}",
+             Max-Forwards: {hops}\r\n{}{}",
+            extras(options),
             tail(&body, options)
         )
     }
@@ -277,13 +296,14 @@ impl Phone {
         let body = if says { self.body(options) } else { String::new() };
         format!(
             "SIP/2.0 {code} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-             Contact: <sip:{}@{}>\r\n{}",
+             Contact: <sip:{}@{}>\r\n{}{}",
             field(HeaderName::Via),
             field(HeaderName::From),
             field(HeaderName::CallId),
             field(HeaderName::CSeq),
             self.name,
             self.address,
+            extras(options),
             tail(&body, options)
         )
     }
@@ -313,6 +333,24 @@ impl Phone {
     }
 }
 
+/// The header fields that a script asks for.
+fn extras(options: &[&str]) -> String {
+    let mut text = String::new();
+    if let Some(it) = value(options, "se") {
+        let refresher = value(options, "refresher").map(|it| format!(";refresher={it}")).unwrap_or_default();
+        let _ = write!(text, "Session-Expires: {it}{refresher}\r\n");
+    }
+    for (name, field) in [("minse", "Min-SE"), ("require", "Require"), ("supported", "Supported")] {
+        if let Some(it) = value(options, name) {
+            let _ = write!(text, "{field}: {it}\r\n");
+        }
+    }
+    if options.contains(&"updates") {
+        text.push_str("Allow: INVITE, ACK, BYE, UPDATE\r\n");
+    }
+    text
+}
+
 fn tail(body: &str, options: &[&str]) -> String {
     let kind = if options.contains(&"text") { "text/plain" } else { "application/sdp" };
     let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
@@ -338,4 +376,19 @@ fn direction(message: &impl MessageExt) -> Option<String> {
         .collect();
     let direction = ["sendonly", "recvonly", "inactive"].into_iter().find(|it| text.contains(&format!("a={it}")));
     Some(format!("{}{}", codecs.join("+"), direction.map(|it| format!(" {it}")).unwrap_or_default()))
+}
+
+/// What a message says of session timers; what every first INVITE of ours says is not shown.
+fn timer(message: &impl MessageExt) -> String {
+    let mut text = String::new();
+    if let Some(it) = message.text(&HeaderName::SessionExpires).filter(|it| it != "1800") {
+        let _ = write!(text, " se={}", it.replace(";refresher=", "/"));
+    }
+    if let Some(it) = message.text(&HeaderName::MinSe) {
+        let _ = write!(text, " minse={it}");
+    }
+    if let Some(it) = message.text(&HeaderName::Require) {
+        let _ = write!(text, " require={it}");
+    }
+    text
 }

@@ -174,12 +174,13 @@ impl World {
     }
 
     pub(super) fn assert_nothing_left(&self, seed: u64) {
-        let Legs { endpoint, legs, dialogs, servers, clients, farewells, .. } = &self.legs;
+        let Legs { endpoint, legs, dialogs, servers, clients, farewells, alarms, .. } = &self.legs;
         assert!(legs.is_empty(), "seed {seed}");
         assert!(dialogs.is_empty(), "seed {seed}: {dialogs:?}");
         assert!(servers.is_empty(), "seed {seed}: {servers:?}");
         assert!(clients.is_empty(), "seed {seed}");
         assert!(farewells.is_empty(), "seed {seed}");
+        assert!(alarms.is_empty(), "seed {seed}");
         assert_eq!(endpoint.transactions(), 0, "seed {seed}");
         assert!(self.ports.leased.is_empty(), "seed {seed}: {:?}", self.ports.leased);
     }

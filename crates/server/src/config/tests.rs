@@ -27,6 +27,7 @@ fn the_file_of_the_design_holds_the_defaults() {
         domain = "undertone.local"
         udp = "127.0.0.1:5060"
         tcp = "127.0.0.1:5060"
+        session_expires = "30m"
         [media]
         address = "127.0.0.1"
         ports = "20000-29999"
@@ -55,6 +56,7 @@ fn the_file_of_the_design_holds_the_defaults() {
     assert_eq!(written.http.public_url, default.http.public_url);
     assert_eq!(written.media.ports.0, default.media.ports.0);
     assert_eq!(written.sip.udp, default.sip.udp);
+    assert_eq!(written.sip.session_expires, default.sip.session_expires);
     assert_eq!(written.server.drain_timeout.0, default.server.drain_timeout.0);
     assert_eq!(written.http.session_timeout.0, default.http.session_timeout.0);
     assert_eq!(written.storage.keep(), default.storage.keep());
@@ -72,6 +74,10 @@ fn a_mistake_names_file_and_line_and_what_would_be_right() {
     assert_eq!(
         mistake("[media]\nports = \"20000\"\n"),
         "undertone.toml:2: \"20000\" is not a range of ports above 1023 such as \"20000-29999\""
+    );
+    assert_eq!(
+        mistake("[sip]\nsession_expires = \"60s\"\n"),
+        "undertone.toml:2: sessions may be refreshed every 90s at most (RFC 4028), \"30m\" is usual"
     );
     assert!(
         mistake("[sip]\n\nupd = \"127.0.0.1:5060\"\n").starts_with("undertone.toml:3: unknown field `upd`, expected")

@@ -112,7 +112,7 @@ impl Endpoint {
     fn with_allow(&self, mut response: Response) -> Response {
         response.headers.add(HeaderName::Allow, self.allow());
         if !self.config.supported.is_empty() {
-            response.headers.add(HeaderName::Supported, self.config.supported.join(", "));
+            response.headers.add(HeaderName::Supported, self.supported());
         }
         response
     }
@@ -121,6 +121,12 @@ impl Endpoint {
     #[must_use]
     pub fn allow(&self) -> String {
         self.config.allow.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The value of our `Supported`.
+    #[must_use]
+    pub fn supported(&self) -> String {
+        self.config.supported.join(", ")
     }
 
     /// Adds what every response of ours carries, and the tag that the request lacks.

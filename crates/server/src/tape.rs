@@ -26,7 +26,7 @@ pub(crate) struct Tape {
     ledger: Option<SyncSender<Reel>>,
     reel: Reel,
     now: Time,
-    /// What follows from the present input is nothing about calls.
+    /// What is answered to the present input is nothing about calls.
     is_aside: bool,
 }
 
@@ -98,10 +98,11 @@ impl Tape {
 
     /// The legs want this.
     pub(crate) fn after(&mut self, output: &Output) {
-        if self.ledger.is_none() || self.is_aside {
+        if self.ledger.is_none() {
             return;
         }
         match output {
+            Output::Transmit { bytes, .. } if self.is_aside && bytes.starts_with(b"SIP/2.0 ") => {}
             Output::Transmit { to, bytes } if is_message(bytes) => self.copy(bytes, |length| Note::Out(*to, length)),
             Output::Event(leg, event) => self.note(Note::Told(*leg, event.clone())),
             _ => {}

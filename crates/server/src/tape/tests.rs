@@ -55,10 +55,13 @@ fn registering_and_keep_alives_leave_nothing_but_that_something_was() {
         tape.before(&Input::Timeout, at(1));
     }
     assert!(tape.reel.notes.is_empty() && tape.reel.bytes.is_empty());
+    tape.before(&Input::Datagram { bytes: b"REGISTER sip:undertone.local SIP/2.0\r\n", source: peer() }, at(1));
+    tape.after(&Output::Event(LegId(1), LegEvent::Ringing));
+    assert_eq!(tape.reel.notes.len(), 1, "what it means for a call is kept");
     datagram(&mut tape, b"BYE sip:1@127.0.0.1 SIP/2.0\r\n");
     tape.before(&Input::Timeout, at(1));
     tape.before(&Input::Timeout, at(2));
-    assert_eq!(tape.reel.notes.len(), 2);
+    assert_eq!(tape.reel.notes.len(), 3);
 }
 
 #[test]

@@ -75,7 +75,11 @@ impl Columns {
         let mut legs: Vec<_> = story.legs.iter().collect();
         legs.sort_by_key(|it| (self.of.get(it.0), *it.0));
         for (leg, who) in legs {
-            let _ = writeln!(text, "  {:<20} {:<28} {leg}", story.name(*leg), who.peer);
+            let peers = (1..).zip(&who.peers).map(|(number, it)| match who.peers.len() {
+                1 => format!("  {it}"),
+                _ => format!("  [{number}] {it}"),
+            });
+            let _ = writeln!(text, "  {:<18} {:<20}{}", story.name(*leg), leg.to_string(), peers.collect::<String>());
         }
         text.push('\n');
         text
@@ -108,8 +112,12 @@ impl Columns {
         let time = format!("{:>9.3}", scene.at().since(story.begun()).as_secs_f64());
         match scene {
             Scene::Audit(it) => self.note(&time, &format!("audit: {}", audit(it))),
-            Scene::Event(it) => match (Sip::of(it), it.leg.and_then(|it| self.of.get(&it))) {
-                (Some(sip), Some(at)) => self.arrow(&time, *at, it.kind == EventKind::SipIn, &sip.label()),
+            Scene::Event(it) => match (Sip::of(it), it.leg.and_then(|leg| Some((leg, *self.of.get(&leg)?)))) {
+                (Some(sip), Some((leg, at))) => {
+                    let place = story.place(leg, sip.peer).map_or_else(String::new, |it| format!(" [{it}]"));
+                    let comes_in = it.kind == EventKind::SipIn;
+                    self.arrow(&time, at, comes_in, &format!("{}{place}", sip.label()))
+                }
                 _ => words(story, it).map_or_else(String::new, |words| self.note(&time, &words)),
             },
         }

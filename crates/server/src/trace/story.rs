@@ -30,8 +30,8 @@ pub(super) enum Scene {
 pub(super) struct Who {
     /// Number or name.
     pub(super) party: String,
-    /// Where its first message came from or went to.
-    pub(super) peer: String,
+    /// Where its messages came from and went to: several where several phones were called at once.
+    pub(super) peers: Vec<String>,
 }
 
 /// A SIP message, as far as it was kept.
@@ -49,8 +49,8 @@ impl Story {
             let Some(leg) = event.leg else { continue };
             let who = legs.entry(leg).or_default();
             if let Some(sip) = Sip::of(event) {
-                if who.peer.is_empty() {
-                    sip.peer.clone_into(&mut who.peer);
+                if !who.peers.iter().any(|it| it == sip.peer) {
+                    who.peers.push(sip.peer.to_owned());
                 }
             } else if let Some(party) = event.lines.iter().find_map(|it| it.strip_prefix(PARTY)) {
                 party.clone_into(&mut who.party);
@@ -70,10 +70,16 @@ impl Story {
         party.map_or_else(|| leg.to_string(), str::to_owned)
     }
 
+    /// Which of a leg's peers it is, where it is not the first.
+    pub(super) fn place(&self, leg: LegId, peer: &str) -> Option<usize> {
+        let at = self.legs.get(&leg)?.peers.iter().position(|it| it == peer)?;
+        (at > 0).then_some(at + 1)
+    }
+
     /// All of it, for machines.
     pub(super) fn json(&self) -> Value {
         let legs = self.legs.iter().map(|(leg, who)| {
-            json!({"leg": leg.to_string(), "party": who.party, "peer": who.peer, "inbound": leg.is_inbound()})
+            json!({"leg": leg.to_string(), "party": who.party, "peers": who.peers, "inbound": leg.is_inbound()})
         });
         let begun = self.begun();
         json!({

@@ -71,6 +71,7 @@ fn story() -> Story {
         event(3000, Told, Some(AGENT), "is over: hung_up"),
         event(3001, Ordered, Some(NEXT), "dial device 5002 from 0151, Ring\nparty 5002"),
         sip(3001, SipOut, NEXT, "INVITE sip:5002@p SIP/2.0", "1 INVITE", sdp),
+        event(3001, SipOut, Some(NEXT), "TCP/127.0.0.1:4711\nINVITE sip:5002@q SIP/2.0\nCSeq: 1 INVITE"),
         sip(3010, SipIn, NEXT, "SIP/2.0 486 Busy Here", "1 INVITE", ""),
         sip(3011, SipOut, SUPERVISOR, "BYE sip:5005@p SIP/2.0", "2 BYE", ""),
         event(3012, Over, None, "hung_up"),
@@ -96,10 +97,10 @@ fn the_same_for_machines() {
     assert_eq!(value["call"], CALL.to_string());
     assert_eq!(
         value["legs"][3],
-        json!({"leg": "leg-8000000000000001", "party": "0151", "peer": "UDP/127.0.0.1:5089", "inbound": true})
+        json!({"leg": "leg-8000000000000001", "party": "0151", "peers": ["UDP/127.0.0.1:5089"], "inbound": true})
     );
     let events = value["events"].as_array().unwrap();
-    assert_eq!((events.len(), &events[0]["kind"], &events[0]["direction"]), (27, &json!("sip"), &json!("in")));
+    assert_eq!((events.len(), &events[0]["kind"], &events[0]["direction"]), (28, &json!("sip"), &json!("in")));
     assert_eq!(events[0]["headers"], json!([["Call-ID", "x"], ["CSeq", "1 INVITE"]]));
     assert_eq!(events[0]["body"], "SDP at 127.0.0.1, audio 4000 RTP/AVP 0 sendrecv");
     let matrices: Vec<_> = events.iter().filter(|it| it["kind"] == "matrix").collect();

@@ -115,6 +115,14 @@ impl Legs {
         Ok(())
     }
 
+    /// Answers a request inside a dialog that we do not know; a flood of them costs no memory.
+    pub(crate) fn disown(&mut self, id: ServerId, cx: &mut Context<'_>) {
+        if let Some(response) = self.endpoint.response(id, 481) {
+            self.endpoint.disown(id, response, cx.now, &mut self.wire);
+            self.flush(cx);
+        }
+    }
+
     pub(crate) fn turn_away(&mut self, id: ServerId, refusal: Refusal, cx: &mut Context<'_>) {
         match refusal {
             Refusal::Status(code) => {

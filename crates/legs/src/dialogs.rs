@@ -16,10 +16,10 @@ use crate::{
 
 impl Legs {
     pub(crate) fn on_request_inside(&mut self, id: ServerId, request: &Request, from: Flow, cx: &mut Context<'_>) {
-        let Some(dialog_id) = DialogId::of_request(request) else { return self.refuse(id, 481, cx) };
+        let Some(dialog_id) = DialogId::of_request(request) else { return self.disown(id, cx) };
         let leg = self.dialogs.get(&dialog_id).copied();
         let dialog = leg.and_then(|it| self.legs.get_mut(&it)).and_then(|it| it.dialog_mut(&dialog_id));
-        let (Some(leg), Some(dialog)) = (leg, dialog) else { return self.refuse(id, 481, cx) };
+        let (Some(leg), Some(dialog)) = (leg, dialog) else { return self.disown(id, cx) };
         if dialog.accept(request).is_err() {
             return self.refuse(id, 500, cx);
         }

@@ -46,6 +46,7 @@ impl Legs {
             return Err(Refusal::Status(503));
         }
         let origin = self.origin(request, from, cx)?;
+        self.endpoint.vouch(from, cx.now);
         let offer = description(request).map_err(Refusal::Status)?;
         let timer = Timer::as_server(request, &self.settings, cx.now).map_err(Refusal::Status)?;
         let dialog = Dialog::as_server(request, tag, from).ok_or(Refusal::Status(400))?;

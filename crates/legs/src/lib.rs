@@ -32,7 +32,7 @@ use rand_chacha::{
 };
 use sip_proto::{
     ClientId, Dialog, DialogId, Endpoint, Flow, Output as Wire, Request, Response, ServerId, Streams,
-    digest::Authenticator, registrar::Registrar,
+    digest::Authenticator, registrar::Registrar, shedding::Shed,
 };
 use std::net::SocketAddr;
 
@@ -317,6 +317,12 @@ impl Legs {
     #[must_use]
     pub fn transactions(&self) -> usize {
         self.endpoint.transactions()
+    }
+
+    /// How many new requests were not let in because there were too many.
+    #[must_use]
+    pub fn shed(&self) -> Shed {
+        self.endpoint.shed()
     }
 
     fn order(&mut self, action: LegAction, cx: &mut Context<'_>) {

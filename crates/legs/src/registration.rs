@@ -18,6 +18,7 @@ impl Legs {
             Ok(number) => number,
             Err(refusal) => return self.turn_away(id, refusal, cx),
         };
+        self.endpoint.vouch(from, cx.now);
         let input = Input::Register { number: number.as_str(), request, from };
         for output in self.registrar_says(input, cx) {
             if let Registered::Respond(response) = output {

@@ -119,6 +119,9 @@ fn sample_sip(sip: &sip::Sip) {
     counter!("undertone_sip_datagrams_total", "direction" => "in").absolute(received);
     counter!("undertone_sip_datagrams_total", "direction" => "out").absolute(sent);
     counter!("undertone_sip_datagrams_dropped_total").absolute(dropped);
+    let shed = sip.legs().shed();
+    counter!("undertone_sip_requests_shed_total", "how" => "refused").absolute(shed.refused);
+    counter!("undertone_sip_requests_shed_total", "how" => "dropped").absolute(shed.dropped);
     gauge!("undertone_sip_transactions").set(sip.legs().transactions() as f64);
     gauge!("undertone_registrations").set(sip.legs().registrations() as f64);
     let stages = sip.legs().stages();
@@ -241,6 +244,7 @@ enum Kind {
 const FIGURES: &[(&str, Kind, Unit, &str)] = &[
     ("undertone_sip_datagrams_total", Kind::Counter, Unit::Count, "SIP datagrams read and written"),
     ("undertone_sip_datagrams_dropped_total", Kind::Counter, Unit::Count, "SIP datagrams that the socket did not take"),
+    ("undertone_sip_requests_shed_total", Kind::Counter, Unit::Count, "SIP requests beyond their sender's share"),
     ("undertone_sip_transactions", Kind::Gauge, Unit::Count, "SIP transactions held"),
     ("undertone_registrations", Kind::Gauge, Unit::Count, "Contacts registered"),
     ("undertone_legs", Kind::Gauge, Unit::Count, "Legs by state"),

@@ -29,6 +29,7 @@ use self::{
 };
 use crate::{
     message::{self, HeaderName, HeadersExt, Message, MessageExt, Method, Request, Response},
+    shedding::{Rates, Shares, Shed, Verdict, begins},
     transport::{Flow, Transport},
 };
 
@@ -58,6 +59,8 @@ pub struct Config {
     /// How many transactions are held at once. New requests get 503 above nine tenths of it, so that those inside
     /// dialogs still have room.
     pub transactions_max: usize,
+    /// How many new requests are let in.
+    pub rates: Rates,
 }
 
 impl Config {
@@ -73,6 +76,7 @@ impl Config {
             supported: Vec::new(),
             t1_ms: 500,
             transactions_max: 50_000,
+            rates: Rates::default(),
         }
     }
 }
@@ -171,6 +175,7 @@ pub struct Endpoint {
     repeats: HashMap<ServerId, Repeat>,
     unacked: HashMap<AckKey, ServerId>,
     heap: Heap,
+    shares: Shares,
 }
 
 impl Endpoint {
@@ -183,6 +188,7 @@ impl Endpoint {
             timers: Timers { t1, ..Timers::default() },
             salt: random.next_u64(),
             random,
+            shares: Shares::new(config.rates),
             config,
             next: 0,
             servers: HashMap::new(),
@@ -199,9 +205,16 @@ impl Endpoint {
     /// Takes one input and appends what follows from it.
     pub fn handle(&mut self, input: Input<'_>, now: Time, out: &mut Vec<Output>) {
         match input {
+            // A flood is not worth reading.
+            Input::Received { bytes, from } if self.shares.is_spent(from.remote.ip(), now) && begins(bytes) => {
+                self.shares.dropped();
+            }
             Input::Received { bytes, from } => match message::parse(bytes) {
                 Some(message) => self.on_message(message, from, now, out),
-                None => self.refuse_unreadable(bytes, from, out),
+                None if self.shares.take(from.remote.ip(), now) == Verdict::Pass => {
+                    self.refuse_unreadable(bytes, from, out);
+                }
+                None => {}
             },
             Input::Message { message, from } => self.on_message(message, from, now, out),
             Input::Closed(flow) => self.on_closed(flow, now, out),
@@ -223,6 +236,17 @@ impl Endpoint {
     #[must_use]
     pub fn transactions(&self) -> usize {
         self.servers.len() + self.clients.len()
+    }
+
+    /// How many new requests were not let in because there were too many.
+    #[must_use]
+    pub fn shed(&self) -> Shed {
+        self.shares.shed
+    }
+
+    /// Whoever sent this has proved who he is: his address may cause far more work from now on.
+    pub fn vouch(&mut self, from: Flow, now: Time) {
+        self.shares.vouch(from.remote.ip(), now);
     }
 
     /// A fresh tag, Call-ID or nonce: 64 random bits in hex (RFC 3261 s19.3 wants 32).

@@ -6,6 +6,7 @@ pub mod endpoint;
 pub mod message;
 pub mod registrar;
 pub mod session;
+pub mod shedding;
 pub mod stream;
 pub mod transport;
 

@@ -1,11 +1,17 @@
 //! TCP connections that peers open: octets in and out, bounded, each served by a task of its own.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
     time::timeout,
 };
 
@@ -98,7 +104,7 @@ impl Connections {
 }
 
 async fn accept(listener: TcpListener, events: mpsc::Sender<Event>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let room = Room::default();
     let mut number = 0;
     while !events.is_closed() {
         let (stream, peer) = match listener.accept().await {
@@ -110,17 +116,53 @@ async fn accept(listener: TcpListener, events: mpsc::Sender<Event>) {
                 continue;
             }
         };
-        let Ok(permit) = room.clone().try_acquire_owned() else {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Some(place) = room.place(peer.ip()) else {
             tracing::debug!(%peer, "too many connections");
             continue;
         };
         number += 1;
-        let connection = Connection { peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()), number };
-        tokio::spawn(serve(stream, connection, events.clone(), permit));
+        tokio::spawn(serve(stream, Connection { peer, number }, events.clone(), place));
     }
 }
 
-async fn serve(mut stream: TcpStream, it: Connection, events: mpsc::Sender<Event>, _permit: OwnedSemaphorePermit) {
+/// How many connections each address has.
+#[derive(Clone, Default)]
+pub(crate) struct Room(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection's place, given back when it is dropped.
+pub(crate) struct Place {
+    room: Room,
+    address: IpAddr,
+}
+
+impl Room {
+    /// A place for one more connection from there. One address may have a quarter of all, as a call centre behind one NAT
+    /// needs; once half is taken, whoever has many gets no more, so that there is always room for somebody else.
+    pub(crate) fn place(&self, address: IpAddr) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        let limit = if all < CONNECTIONS_MAX / 2 { CONNECTIONS_MAX / 4 } else { CONNECTIONS_FEW };
+        let mine = taken.get(&address).copied().unwrap_or(0);
+        if all >= CONNECTIONS_MAX || mine >= limit {
+            return None;
+        }
+        taken.insert(address, mine + 1);
+        Some(Place { room: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.room.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(taken.remove(&self.address)),
+        }
+    }
+}
+
+async fn serve(mut stream: TcpStream, it: Connection, events: mpsc::Sender<Event>, _place: Place) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "the connection stays slow");
     }
@@ -160,7 +202,9 @@ async fn exchange(
 }
 
 /// Each costs a task and a buffer.
-const CONNECTIONS_MAX: usize = 4_096;
+pub(crate) const CONNECTIONS_MAX: usize = 4_096;
+/// What one address may have when connections are scarce.
+const CONNECTIONS_FEW: usize = 32;
 /// What may wait for the driver; after that peers wait.
 const EVENTS: usize = 256;
 /// Messages that may wait for one peer. Whoever leaves so many lying there is gone.

@@ -115,3 +115,19 @@ async fn trunks_are_resolved_and_addresses_left_alone() {
     let local = resolve(Directory { trunks: vec![trunk("localhost:5080")], ..Directory::default() }).await;
     assert!(local.trunks.iter().any(|it| it.address == "127.0.0.1:5080" || it.address == "[::1]:5080"));
 }
+
+#[test]
+fn one_address_cannot_take_all_connections() {
+    let room = connections::Room::default();
+    let take =
+        |address: [u8; 4], count: usize| -> Vec<_> { (0..count).map_while(|_| room.place(address.into())).collect() };
+    let greedy = take([192, 0, 2, 1], connections::CONNECTIONS_MAX);
+    assert_eq!(greedy.len(), 1_024);
+    let office = take([192, 0, 2, 2], 1_000);
+    assert_eq!(office.len(), 1_000);
+    let many: Vec<_> = (3..70).map(|it| take([192, 0, 2, it], 1_000)).collect();
+    assert!(many.iter().skip(1).all(|it| it.len() <= 56), "whoever has many gets no more");
+    assert!(!many[60].is_empty(), "there is room for somebody else");
+    drop((greedy, office, many));
+    assert_eq!(take([192, 0, 2, 1], 2_000).len(), 1_024, "places are given back");
+}

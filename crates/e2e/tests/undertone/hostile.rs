@@ -5,9 +5,14 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     path::Path,
+    thread,
+    time::{Duration, Instant},
 };
 
-use e2e::{AGENT_TONE, CUSTOMER_TONE, Phone, SOON, Scene, Setup, assert_hears, connect, listen};
+use e2e::{
+    AGENT_TONE, CUSTOMER_TONE, Phone, Pjsua, Policy, Probe, SOON, Scene, Setup, Sipp, assert_hears, connect, free_port,
+    listen,
+};
 
 /// The torture messages of RFC 4475 and RFC 5118, which `sip-proto` keeps.
 fn torture() -> Vec<(String, Vec<u8>)> {
@@ -74,4 +79,59 @@ fn rfc4475_3_and_rfc5118_4_torture() {
     assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE]);
     agent.hang_up();
     customer.wait_ended();
+}
+
+/// SIPp at an address of its own: those who talk are at 127.0.0.1.
+fn flood(scene: &Scene, scenario: &str, address: &str) -> Sipp {
+    let more = ["-i", address, "-r", "1500", "-m", "1000000", "-l", "100000"];
+    Sipp::start(scene.server.sip, scenario, free_port(), &more)
+}
+
+/// How many requests the server has shed so far, one way or the other.
+fn shed(scene: &Scene, how: &str) -> f64 {
+    let metrics = scene.server.http().send("GET", "/metrics", &[], None).body;
+    let name = format!("undertone_sip_requests_shed_total{{how=\"{how}\"}} ");
+    metrics.lines().find_map(|it| it.strip_prefix(&name)?.parse().ok()).unwrap_or(0.0)
+}
+
+/// Packets that are missing in what a phone has been sent since its first `skipped` ones.
+fn missing(phone: &Probe, skipped: usize) -> u32 {
+    let packets = phone.packets();
+    let steps = packets[skipped..].windows(2).map(|it| u32::from(it[1].sequence.wrapping_sub(it[0].sequence)) - 1);
+    steps.sum()
+}
+
+#[test]
+fn floods_are_shed_while_calls_run() {
+    let scene = Scene::with(&Setup::new(), &["agent1"]);
+    let mut agent = Pjsua::device(&scene.server, "5001", AGENT_TONE, Policy::Answer);
+    let mut customer = scene.customer();
+    let colleague = Probe::device(&scene.server, "5002", e2e::Source::Silent);
+    connect(&mut customer, &mut agent, "5001");
+    customer.wait_packets(20);
+    let begun = customer.packets().len();
+    let floods = [flood(&scene, "flood_register", "127.0.0.2"), flood(&scene, "flood_invite", "127.0.0.3")];
+    let until = Instant::now() + SOON;
+    while shed(&scene, "refused") < 500.0 || shed(&scene, "dropped") < 2_000.0 {
+        assert!(Instant::now() < until, "refused {}, dropped {}", shed(&scene, "refused"), shed(&scene, "dropped"));
+        thread::sleep(Duration::from_millis(200));
+    }
+    let heard = listen(2.0, &mut [&mut customer, &mut agent]);
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE]);
+    assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &[AGENT_TONE]);
+    assert_eq!(missing(&customer, begun), 0, "nothing of the running call is lost");
+    agent.hold();
+    scene.until("the call is held", |it| it.calls("agent1")[0]["state"] == "Held");
+    agent.retrieve();
+    let heard = listen(1.8, &mut [&mut customer]);
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &[CUSTOMER_TONE]);
+    agent.hang_up();
+    customer.wait_ended();
+    // Those who are known are let in even now; everybody is when it is over.
+    let mut colleague = colleague;
+    connect(&mut customer, &mut colleague, "5002");
+    customer.hang_up();
+    drop(floods);
+    connect(&mut customer, &mut agent, "5001");
+    agent.hang_up();
 }

@@ -6,7 +6,7 @@ use sipx_sip::{ServerTransaction, transaction::ServerState, validate_request};
 
 use super::{
     Endpoint, Flow, HeaderName, MessageExt, Method, Output, Request, Response, ServerId, Step, Time, Timer,
-    TransactionKey, TuEvent, encode, reliability, via,
+    TransactionKey, TuEvent, Verdict, encode, reliability, via,
 };
 use crate::message::response_to;
 
@@ -68,11 +68,19 @@ impl Endpoint {
     /// Answers a request and forgets it: for challenges, so that requests without credentials cost no memory (s8.2.7). A
     /// repetition is a new request then.
     pub fn dismiss(&mut self, id: ServerId, mut response: Response, out: &mut Vec<Output>) {
-        let Some(server) = self.servers.remove(&id) else { return };
-        self.server_keys.remove(&server.key);
-        self.forget_merge(&server);
+        let Some(server) = self.forget(id) else { return };
         self.complete_response(&mut response, self.stateless_tag(server.machine.request()).as_deref());
         out.push(Output::Transmit { to: server.reply_to, bytes: response.encode() });
+    }
+
+    /// Answers a request that claimed to belong to something and does not, and forgets it. It costs its sender's share
+    /// after all, and beyond that share there is no answer.
+    pub fn disown(&mut self, id: ServerId, response: Response, now: Time, out: &mut Vec<Output>) {
+        let Some(from) = self.came_from(id) else { return };
+        match self.shares.take(from.remote.ip(), now) {
+            Verdict::Pass => self.dismiss(id, response, out),
+            Verdict::Refuse | Verdict::Drop => drop(self.forget(id)),
+        }
     }
 
     /// The start of a response to a request that came in, while its transaction lives.
@@ -126,10 +134,16 @@ impl Endpoint {
             let steps = self.servers.get_mut(&id).map(|it| it.machine.on_request(&request)).unwrap_or_default();
             return self.run_server(id, steps, now, out);
         }
-        match request.method {
-            Method::Ack => self.on_ack(request, out),
-            _ if self.is_full(&request) => self.refuse(&request, 503, reply_to, out),
-            _ => self.on_new_request(request, key, from, reply_to, now, out),
+        let verdict = match request.method {
+            Method::Ack => return self.on_ack(request, out),
+            _ if belongs(&request) => Verdict::Pass,
+            _ => self.shares.take(from.remote.ip(), now),
+        };
+        match verdict {
+            Verdict::Pass if self.is_full(&request) => self.refuse(&request, 503, reply_to, out),
+            Verdict::Pass => self.on_new_request(request, key, from, reply_to, now, out),
+            Verdict::Refuse => self.refuse(&request, 503, reply_to, out),
+            Verdict::Drop => {}
         }
     }
 
@@ -165,12 +179,7 @@ impl Endpoint {
                     // No ACK to a refusal: nobody waits for it. Responses never come here.
                     _ => {}
                 },
-                Step::Terminated(_) => {
-                    if let Some(server) = self.servers.remove(&id) {
-                        self.server_keys.remove(&server.key);
-                        self.forget_merge(&server);
-                    }
-                }
+                Step::Terminated(_) => drop(self.forget(id)),
                 _ => {}
             }
         }
@@ -186,16 +195,17 @@ impl Endpoint {
         if self.is_merged(id, &request) {
             return self.respond(id, response_to(&request, 482), now, out);
         }
-        if let Some(response) = self.answer_alone(&request) {
-            return self.respond(id, response, now, out);
+        match self.answer_alone(&request) {
+            Some(response) if belongs(&request) => self.disown(id, response, now, out),
+            Some(response) => self.respond(id, response, now, out),
+            None => out.push(Output::Request { id, request, from, tag }),
         }
-        out.push(Output::Request { id, request, from, tag });
     }
 
     fn on_cancel(&mut self, id: ServerId, cancel: &Request, now: Time, out: &mut Vec<Output>) {
         let target = TransactionKey::for_cancelled_invite(cancel).and_then(|it| self.server_keys.get(&it).copied());
         let Some(target) = target else {
-            return self.respond(id, response_to(cancel, 481), now, out);
+            return self.disown(id, response_to(cancel, 481), now, out);
         };
         // RFC 3261 s9.2: the tag of the INVITE's own responses.
         let tag = self.servers.get(&target).map(|it| it.tag.clone());
@@ -246,17 +256,26 @@ impl Endpoint {
         false
     }
 
-    fn forget_merge(&mut self, server: &Server) {
+    fn forget(&mut self, id: ServerId) -> Option<Server> {
+        let server = self.servers.remove(&id)?;
+        self.server_keys.remove(&server.key);
         if let Some(key) = &server.merges {
             self.merges.remove(key);
         }
+        Some(server)
     }
 
     fn is_full(&self, request: &Request) -> bool {
         let max = self.config.transactions_max;
-        let reserved = if request.to_tag().is_some() || request.method == Method::Cancel { 0 } else { max / 10 };
+        let reserved = if belongs(request) { 0 } else { max / 10 };
         self.transactions() + reserved >= max
     }
+}
+
+/// Whether a request claims to belong to something that has begun. If nothing of the kind is known, it costs no memory: see
+/// [`Endpoint::disown`].
+fn belongs(request: &Request) -> bool {
+    request.to_tag().is_some() || request.method == Method::Cancel
 }
 
 fn ack_key(response: &Response) -> Option<AckKey> {

@@ -210,3 +210,37 @@ fn rfc3261_21_5_4_full_but_with_room_for_dialogs() {
     }
     check_with(config, &script);
 }
+
+#[test]
+fn a_flood_costs_nothing_but_its_senders_share() {
+    let mut config = Config::new("10.0.0.100:5060", "Undertone");
+    config.rates.stranger = crate::shedding::Rate { per_second: 1, burst: 2 };
+    check_with(
+        config,
+        "
+        0s   | < INVITE call=1               | request INVITE
+        0s   | respond 180                   | > 180 INVITE
+        0s   | send INVITE                   | > INVITE
+        0s   | < REGISTER call=2             | > 405 REGISTER Allow=INVITE,ACK,CANCEL,BYE,OPTIONS
+        0s   | < REGISTER call=2             | > 405 REGISTER Allow=INVITE,ACK,CANCEL,BYE,OPTIONS
+        0s   | < INVITE call=3               | > 503 INVITE Retry-After=5
+        0s   | < OPTIONS call=4              | > 503 OPTIONS Retry-After=5
+        0s   | < INVITE call=5               |
+        0s   | < OPTIONS call=6              |
+        0s   | < CANCEL call=7               |
+        0.1s | < INVITE call=1 totag=x cseq=2 branch=b | request INVITE
+        0.1s | respond 200                   | > 200 INVITE
+        0.1s | < ACK call=1 totag=x cseq=2 branch=e | acked
+        0.1s | < INFO call=1 totag=x cseq=3 branch=c |
+        0.1s | < CANCEL call=1               | > 200 CANCEL, cancelled
+        0.1s | respond 487 1                 | > 487 INVITE
+        0.1s | < ACK call=1                  |
+        0.1s | < 200                         | response 200
+        0.1s | < BYE call=1 totag=x cseq=4 branch=d | request BYE
+        0.1s | respond 200                   | > 200 BYE
+        5s   | < INVITE call=8               | request INVITE
+        5s   | respond 486                   | > 486 INVITE
+        5s   | < ACK call=8                  |
+    ",
+    );
+}

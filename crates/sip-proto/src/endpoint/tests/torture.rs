@@ -9,6 +9,7 @@ use std::{fs, path::PathBuf};
 use rand_chacha::rand_core::Rng;
 
 use super::*;
+use crate::shedding::Rate;
 
 /// What becomes of each: `request` and `response` reach the user agent, `> 400` is what we answer ourselves, `-` is dropped.
 /// For those that the RFC calls invalid, every outcome but "reaches the user agent" is right.
@@ -145,7 +146,10 @@ fn rfc5118_4() {
 
 #[test]
 fn damaged_messages_do_no_harm() {
-    let mut endpoint = Endpoint::new(Config::new("10.0.0.100:5060", "Undertone"), 1);
+    let mut config = Config::new("10.0.0.100:5060", "Undertone");
+    let endless = Rate { per_second: 1_000_000, burst: 1_000_000 };
+    config.rates = Rates { stranger: endless, strangers: endless, known: endless };
+    let mut endpoint = Endpoint::new(config, 1);
     let mut random = ChaCha8Rng::seed_from_u64(4475);
     let messages = [messages("rfc4475"), messages("rfc5118")].concat();
     let mut pick = |below: usize| usize::try_from(random.next_u64()).unwrap_or(0) % below.max(1);

@@ -6,6 +6,8 @@ Started with one argument, a JSON object:
   server                host:port of the registrar, which is also where it calls
   tone                  the frequency in Hz that it sends whenever its audio is connected
   tcp                   whether it talks to the server over TCP
+  timer                 the session interval in seconds that it insists on (RFC 4028)
+  reliable              whether it demands reliable provisional responses (RFC 3262)
   answer                what it does with a call: "auto" (180, then 200), "ring" (180), or a status code
 
 The process has no sound hardware: a null device gives the clock, a tone generator the microphone, a file the speaker.
@@ -137,6 +139,12 @@ class Phone:
             settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", config["user"], 0, config["password"]))
         else:
             settings.idUri = f"sip:{config['user']}@127.0.0.1:{config['sip_port']}"
+        if config.get("timer"):
+            settings.callConfig.timerUse = pj.PJSUA_SIP_TIMER_ALWAYS
+            settings.callConfig.timerSessExpiresSec = config["timer"]
+            settings.callConfig.timerMinSESec = config["timer"]
+        if config.get("reliable"):
+            settings.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY
         settings.natConfig.contactRewriteUse = 0
         settings.natConfig.sdpNatRewriteUse = 0
         settings.natConfig.udpKaIntervalSec = 0

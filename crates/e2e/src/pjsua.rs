@@ -30,7 +30,16 @@ impl Pjsua {
     /// If the server does not take the registration.
     #[must_use]
     pub fn device(server: &Server, number: &str, tone: u32, policy: Policy) -> Self {
-        Self::registered(server, number, tone, policy, false)
+        Self::registered(server, number, tone, policy, &json!({}))
+    }
+
+    /// The same with more settings of `pjsua_phone.py`.
+    ///
+    /// # Panics
+    /// If the server does not take the registration.
+    #[must_use]
+    pub fn device_with(server: &Server, number: &str, tone: u32, policy: Policy, more: &Value) -> Self {
+        Self::registered(server, number, tone, policy, more)
     }
 
     /// The same over TCP.
@@ -39,12 +48,12 @@ impl Pjsua {
     /// If the server does not take the registration.
     #[must_use]
     pub fn device_over_tcp(server: &Server, number: &str, tone: u32, policy: Policy) -> Self {
-        Self::registered(server, number, tone, policy, true)
+        Self::registered(server, number, tone, policy, &json!({"tcp": true}))
     }
 
-    fn registered(server: &Server, number: &str, tone: u32, policy: Policy, tcp: bool) -> Self {
+    fn registered(server: &Server, number: &str, tone: u32, policy: Policy, more: &Value) -> Self {
         let password = Server::secret(number);
-        let phone = Self::launch(&server.sip.to_string(), number, Some(&password), free_port(), tone, policy, tcp);
+        let phone = Self::launch(&server.sip.to_string(), number, Some(&password), free_port(), tone, policy, more);
         let registered = phone.wait("registration", |it| it["event"] == "registration");
         assert_eq!((&registered["code"], &registered["active"]), (&json!(200), &json!(true)), "{number}: {registered}");
         phone
@@ -59,7 +68,7 @@ impl Pjsua {
     /// Any phone: `server` is where it registers, if it has a password, and calls.
     #[must_use]
     pub fn start(server: &str, user: &str, password: Option<&str>, sip_port: u16, tone: u32, policy: Policy) -> Self {
-        Self::launch(server, user, password, sip_port, tone, policy, false)
+        Self::launch(server, user, password, sip_port, tone, policy, &json!({}))
     }
 
     fn launch(
@@ -69,23 +78,25 @@ impl Pjsua {
         sip_port: u16,
         tone: u32,
         policy: Policy,
-        tcp: bool,
+        more: &Value,
     ) -> Self {
-        let settings = json!({
+        let mut settings = json!({
             "sip_port": sip_port,
             "rtp_port": free_ports(20),
             "user": user,
             "password": password,
             "server": server,
             "tone": tone,
-            "tcp": tcp,
             "answer": policy_text(policy),
         });
+        if let (Some(settings), Some(more)) = (settings.as_object_mut(), more.as_object()) {
+            settings.extend(more.clone());
+        }
         let mut command = Command::new(tools::tool("venv").join("bin/python"));
         command.arg(tools::own_file("phones/pjsua_phone.py")).arg(settings.to_string());
         let process = LineProcess::start(&format!("pjsua {user}"), &mut command);
         let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
-        let server = if tcp { format!("{server};transport=tcp") } else { server.to_owned() };
+        let server = if more["tcp"] == true { format!("{server};transport=tcp") } else { server.to_owned() };
         let phone = Self { process, server, folder, recordings: 0 };
         phone.wait("started", |it| it["event"] == "started");
         phone
@@ -141,6 +152,14 @@ impl Pjsua {
     /// Waits until its sound is connected, which may be before the call is.
     pub fn wait_media(&self) {
         self.wait("media", |it| it["event"] == "media" && it["status"] == 1);
+    }
+
+    /// The messages that it was sent inside calls whose first line begins so.
+    #[must_use]
+    pub fn messages(&self, first: &str) -> Vec<String> {
+        let history = self.process.history().into_iter();
+        let messages = history.filter_map(|it| it["message"].as_str().map(str::to_owned));
+        messages.filter(|it| it.starts_with(first)).collect()
     }
 
     /// First lines of the SIP messages that it was sent inside calls, in order.

@@ -8,7 +8,9 @@ use domain::{
 };
 use media_proto::sdp::Description;
 use sip_proto::{
-    ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, session,
+    ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response,
+    reliable::{self, RAck, Received, Sequence},
+    session,
 };
 
 use crate::{
@@ -47,6 +49,10 @@ pub(crate) struct Early {
     pub(crate) dialog: Dialog,
     /// What the peer has described in it.
     description: Option<Description>,
+    /// The reliable responses that have come in it.
+    sequence: Sequence,
+    /// One of them has answered our offer.
+    is_settled: bool,
 }
 
 impl Calling {
@@ -68,6 +74,24 @@ impl Calling {
 
     pub(crate) fn early_mut(&mut self, id: &DialogId) -> Option<&mut Early> {
         self.branches.iter_mut().flat_map(|it| &mut it.earlies).find(|it| it.dialog.id() == id)
+    }
+
+    /// Whether our offer has been answered in this early dialog, so that its peer may make one of its own.
+    pub(crate) fn is_settled(&self, dialog: &DialogId) -> bool {
+        let mut earlies = self.branches.iter().flat_map(|it| &it.earlies);
+        earlies.any(|it| it.is_settled && it.dialog.id() == dialog)
+    }
+
+    /// Notes what a peer now describes. True if it is the one that is heard.
+    pub(crate) fn describes(&mut self, dialog: &DialogId, peer: &Description) -> bool {
+        let heard = self.heard;
+        for branch in &mut self.branches {
+            if let Some(early) = branch.earlies.iter_mut().find(|it| it.dialog.id() == dialog) {
+                early.description = Some(peer.clone());
+                return heard == Some(branch.invite);
+            }
+        }
+        false
     }
 
     /// Notes how a branch failed. True if there is nothing more to wait for.
@@ -106,7 +130,21 @@ impl Legs {
 
     fn on_progress(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
         let peer = description(response).ok().flatten();
-        self.note_early(id, client, response, from, peer.clone());
+        let number = reliable::number(response);
+        if let Some(early) = self.early(id, client, response, from) {
+            // What is missing in between will come again (RFC 3262 s4).
+            let is_next = number.is_none_or(|it| early.sequence.accept(it) == Received::Acknowledge);
+            if !is_next {
+                return;
+            }
+            early.is_settled |= number.is_some() && peer.is_some();
+            early.description = peer.clone().or_else(|| early.description.take());
+            if let Some(number) = number {
+                self.acknowledge_early(id, response, number, cx);
+            }
+        } else if number.is_some() {
+            return;
+        }
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Stage::Calling(calling) = &mut leg.stage else { return };
         let is_heard = calling.heard.is_none_or(|it| it == client);
@@ -130,27 +168,33 @@ impl Legs {
     }
 
     /// A provisional response with a tag makes an early dialog (s12.1.2), in which the peer may send requests.
-    fn note_early(
-        &mut self,
-        id: LegId,
-        client: ClientId,
-        response: &Response,
-        from: Flow,
-        description: Option<Description>,
-    ) {
+    fn early(&mut self, id: LegId, client: ClientId, response: &Response, from: Flow) -> Option<&mut Early> {
         if response.status.code() == 100 || response.to_tag().is_none() {
-            return;
+            return None;
         }
-        let Some(dialog) = self.endpoint.sent(client).and_then(|it| Dialog::as_client(it, response, from)) else {
-            return;
-        };
-        let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
-        let Some(branch) = calling.branch_mut(client) else { return };
-        if let Some(known) = branch.earlies.iter_mut().find(|it| it.dialog.id() == dialog.id()) {
-            known.description = description.or_else(|| known.description.take());
-        } else if branch.earlies.len() < EARLIES_MAX {
+        let dialog = self.endpoint.sent(client).and_then(|it| Dialog::as_client(it, response, from))?;
+        let Stage::Calling(calling) = &mut self.legs.get_mut(&id)?.stage else { return None };
+        let earlies = &mut calling.branch_mut(client)?.earlies;
+        let known = earlies.iter().position(|it| it.dialog.id() == dialog.id());
+        if known.is_none() && earlies.len() < EARLIES_MAX {
             self.dialogs.insert(dialog.id().clone(), id);
-            branch.earlies.push(Early { dialog, description });
+            earlies.push(Early { dialog, description: None, sequence: Sequence::default(), is_settled: false });
+            return earlies.last_mut();
+        }
+        earlies.get_mut(known?)
+    }
+
+    /// Sends the PRACK to a reliable response (RFC 3262 s4). However it is answered, the call goes on.
+    fn acknowledge_early(&mut self, id: LegId, response: &Response, number: u32, cx: &mut Context<'_>) {
+        let Some(dialog) = DialogId::of_response(response) else { return };
+        let Some(dialog) = self.legs.get_mut(&id).and_then(|it| it.dialog_mut(&dialog)) else { return };
+        let sequence = response.cseq().map_or(0, |it| it.sequence);
+        let rack = RAck { rseq: number, cseq: sequence, method: Method::Invite.as_bytes().to_vec() };
+        let mut prack = dialog.request(&Method::Prack);
+        prack.headers.add(HeaderName::RAck, rack.to_string());
+        let dialog = dialog.clone();
+        if let Some(flow) = self.way(&dialog) {
+            self.send(prack, flow, cx);
         }
     }
 
@@ -171,8 +215,15 @@ impl Legs {
         let timer = Timer::as_client(asked, floor, response, cx.now);
         // What came early in this dialog is the answer where the 2xx does not repeat it (s13.2.1).
         let mut earlies = calling.branches.into_iter().flat_map(|it| it.earlies);
-        let early = || earlies.find(|it| it.dialog.id() == dialog.id())?.description;
-        let peer = description(response).ok().flatten().or_else(early);
+        let early = earlies.find(|it| it.dialog.id() == dialog.id());
+        let (dialog, early) = match early {
+            Some(mut early) => {
+                early.dialog.confirm(response, from);
+                (early.dialog, early.description)
+            }
+            None => (dialog, None),
+        };
+        let peer = description(response).ok().flatten().or(early);
         self.dialogs.insert(dialog.id().clone(), id);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.stage = Stage::Up { dialog, invite: Some(client), unacked: None, probe: None, timer };
@@ -232,7 +283,9 @@ impl Legs {
         let accepts = response.status.is_success() && response.cseq().is_some_and(|it| it.method == Method::Invite);
         // The dialog of a re-INVITE has had its BYE already.
         let is_first = self.endpoint.sent(client).is_some_and(|it| it.to_tag().is_none());
-        if accepts && let Some(dialog) = self.acknowledge(client, response, from, cx).filter(|_| is_first) {
+        if accepts && let Some(mut dialog) = self.acknowledge(client, response, from, cx).filter(|_| is_first) {
+            // There may have been PRACKs in it.
+            dialog.leap();
             self.bye(dialog, cx);
         }
     }

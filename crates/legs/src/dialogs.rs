@@ -41,6 +41,7 @@ impl Legs {
                     self.respond(id, response, cx);
                 }
             }
+            Method::Prack => self.on_prack(leg, id, request, &dialog_id, cx),
             Method::Invite | Method::Update => {
                 if let Err(code) = self.renegotiate(leg, id, request, from, cx) {
                     // All stays as it was (RFC 3261 s14.2).
@@ -78,14 +79,18 @@ impl Legs {
         cx: &mut Context<'_>,
     ) -> Result<(), u16> {
         let is_invite = request.method == Method::Invite;
+        let dialog_id = DialogId::of_request(request).ok_or(481_u16)?;
         let leg = self.legs.get_mut(&id).ok_or(481_u16)?;
         let offer = description(request)?;
         let before = match &leg.stage {
             // Our own answer to the first INVITE is still open (s14.2, RFC 3311 s5.2).
             Stage::Offered { .. } | Stage::Calling(_) if is_invite => return Err(500),
-            Stage::Offered { .. } if offer.is_some() => return Err(500),
-            Stage::Calling(_) if offer.is_some() => return Err(491),
-            Stage::Offered { .. } | Stage::Calling(_) => None,
+            Stage::Offered { .. } | Stage::Calling(_) => {
+                if offer.is_some() {
+                    leg.may_be_offered(&dialog_id)?;
+                }
+                None
+            }
             // An offer of ours is open: glare.
             Stage::Up { unacked: Some(Unacked { offers: true, .. }), .. } if is_invite || offer.is_some() => {
                 return Err(491);
@@ -96,7 +101,7 @@ impl Legs {
         let is_up = matches!(leg.stage, Stage::Up { .. });
         let renewed = is_up.then(|| Timer::as_server(request, &self.settings, cx.now)).transpose()?;
         let (text, stream) = leg.new_description(offer.as_ref(), is_invite)?;
-        if let Some(dialog) = DialogId::of_request(request).and_then(|it| leg.dialog_mut(&it)) {
+        if let Some(dialog) = leg.dialog_mut(&dialog_id) {
             dialog.refresh(request, from);
         }
         if is_invite && let Some(before) = before {
@@ -124,9 +129,7 @@ impl Legs {
             leg.confirm(id, cx);
         }
         if let (Some(offer), Some(stream)) = (offer, stream) {
-            leg.describe(&offer);
-            leg.configure(id, stream, cx);
-            leg.hold(id, offer.holds(), cx);
+            leg.take(id, &dialog_id, &offer, stream, cx);
         }
         self.arm(id);
         Ok(())
@@ -183,7 +186,7 @@ impl Legs {
 impl Leg {
     /// Our side of a new offer/answer exchange: the answer and what it settles, or an offer. An UPDATE without a body
     /// refreshes the dialog only.
-    fn new_description(
+    pub(crate) fn new_description(
         &mut self,
         offer: Option<&Description>,
         is_invite: bool,
@@ -202,6 +205,25 @@ impl Leg {
             }
             None => Ok((Some(media.author.offer(&liked, media.limit)), None)),
         }
+    }
+
+    /// The peer's offer holds from now on. Of several phones that have not answered yet, one at most is heard.
+    pub(crate) fn take(
+        &mut self,
+        id: LegId,
+        dialog: &DialogId,
+        offer: &Description,
+        stream: Stream,
+        cx: &mut Context<'_>,
+    ) {
+        if let Stage::Calling(calling) = &mut self.stage
+            && !calling.describes(dialog, offer)
+        {
+            return;
+        }
+        self.describe(offer);
+        self.configure(id, stream, cx);
+        self.hold(id, offer.holds(), cx);
     }
 
     /// Notes which codecs the peer has.

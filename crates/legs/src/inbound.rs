@@ -13,6 +13,7 @@ use crate::{
     admission::{Refusal, hops},
     answers::status_of,
     leg::{Leg, Media, Stage, Unacked, codecs},
+    reliable::{Exchange, Reliable, Wanted},
     timer::Timer,
 };
 
@@ -60,7 +61,9 @@ impl Legs {
         self.dialogs.insert(dialog.id().clone(), leg);
         self.servers.insert(id, leg);
         let codecs = offer.as_ref().map(codecs).unwrap_or_default();
-        let mut it = Leg::new(Stage::Offered { invite: id, offer, dialog, early: None, timer }, hops(request));
+        let reliable = Reliable::demanded(request, self.random.next_u32());
+        let stage = Stage::Offered { invite: id, offer, dialog, early: None, timer, reliable };
+        let mut it = Leg::new(stage, hops(request));
         it.codecs = codecs;
         self.legs.insert(leg, it);
         cx.tell(leg, LegEvent::Offered { origin, dialled });
@@ -68,40 +71,67 @@ impl Legs {
     }
 
     pub(crate) fn ring(&mut self, id: LegId, cx: &mut Context<'_>) {
-        let Some(Stage::Offered { invite, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
-        if let Some(response) = self.dialog_response(*invite, 180) {
-            self.respond(*invite, response, cx);
+        if self.must_wait(id, Wanted::Ring) {
+            return;
         }
+        self.tell_caller(id, 180, None, cx);
     }
 
     pub(crate) fn progress(&mut self, id: LegId, like: LegId, cx: &mut Context<'_>) {
-        let Some(Stage::Offered { invite, offer, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
-        let (invite, has_offer) = (*invite, offer.is_some());
-        if !has_offer {
-            // Without reliable provisional responses an offer of ours can only be in the 200 (RFC 3261 s13.2.1).
-            return self.ring(id, cx);
+        if self.must_wait(id, Wanted::Progress(like)) {
+            return;
         }
-        match self.answer_text(id, Some(like), cx) {
-            Ok(text) => {
-                if let Some(mut response) = self.dialog_response(invite, 183) {
-                    response.carry(SDP, text);
-                    self.respond(invite, response, cx);
-                }
-            }
+        self.tell_caller(id, 183, Some(like), cx);
+    }
+
+    /// A provisional response. To an offer it brings our answer if the caller is to hear something (`like`); to a caller
+    /// who made no offer the first reliable one must bring ours, and no other can (RFC 3261 s13.2.1).
+    fn tell_caller(&mut self, id: LegId, code: u16, like: Option<LegId>, cx: &mut Context<'_>) {
+        let Some(Stage::Offered { invite, offer, reliable, .. }) = self.legs.get(&id).map(|it| &it.stage) else {
+            return;
+        };
+        let invite = *invite;
+        let text = match (offer, reliable.as_ref().map(|it| it.exchange)) {
+            (_, Some(Exchange::Done | Exchange::Offered)) => Ok(None),
+            (None, Some(Exchange::Open)) => self.offer_text(id, like, cx).map(Some),
+            (None, None) => return self.send_provisional(id, invite, 180, None, cx),
+            (Some(_), _) if like.is_some() => self.answer_text(id, like, cx).map(Some),
+            (Some(_), _) => Ok(None),
+        };
+        match text {
+            Ok(text) => self.send_provisional(id, invite, code, text, cx),
             Err(cause) => self.end(id, cause, cx),
         }
     }
 
     pub(crate) fn answer(&mut self, id: LegId, like: Option<LegId>, cx: &mut Context<'_>) {
-        let Some(Stage::Offered { invite, offer, timer, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
-        let (invite, offers, mut timer) = (*invite, offer.is_none(), *timer);
-        let text = if offers { self.offer_text(id, like, cx) } else { self.answer_text(id, like, cx) };
+        if self.must_wait(id, Wanted::Answer(like)) {
+            return;
+        }
+        let Some(leg) = self.legs.get(&id) else { return };
+        let Stage::Offered { invite, offer, timer, reliable, .. } = &leg.stage else { return };
+        let is_done = reliable.as_ref().is_some_and(|it| it.exchange != Exchange::Open);
+        let (invite, offers, mut timer) = (*invite, offer.is_none() && !is_done, *timer);
+        let text = match offers {
+            // Both sides have described themselves already, or the answer that the caller owed has not come.
+            _ if is_done => {
+                if leg.codec().is_some() {
+                    Ok(None)
+                } else {
+                    Err(Cause::NotAcceptable)
+                }
+            }
+            true => self.offer_text(id, like, cx).map(Some),
+            false => self.answer_text(id, like, cx).map(Some),
+        };
         let text = match text {
             Ok(text) => text,
             Err(cause) => return self.end(id, cause, cx),
         };
         let Some(mut response) = self.dialog_response(invite, 200) else { return };
-        response.carry(SDP, text);
+        if let Some(text) = text {
+            response.carry(SDP, text);
+        }
         timer.agree(&mut response.headers);
         self.respond(invite, response, cx);
         let Some(leg) = self.legs.get_mut(&id) else { return };

@@ -10,7 +10,7 @@ use media_proto::{
 };
 use sip_proto::{ClientId, Dialog, DialogId, ServerId};
 
-use crate::{Stream, calling::Calling, timer::Timer};
+use crate::{Stream, calling::Calling, reliable::Reliable, timer::Timer};
 
 pub(crate) struct Leg {
     pub(crate) call: Option<CallId>,
@@ -29,7 +29,15 @@ pub(crate) struct Leg {
 
 pub(crate) enum Stage {
     /// A peer's INVITE waits for our answer.
-    Offered { invite: ServerId, offer: Option<Description>, dialog: Dialog, early: Option<String>, timer: Timer },
+    Offered {
+        invite: ServerId,
+        offer: Option<Description>,
+        dialog: Dialog,
+        early: Option<String>,
+        timer: Timer,
+        /// For a caller who demands that provisional responses are acknowledged.
+        reliable: Option<Reliable>,
+    },
     /// Our INVITEs wait for the peer's answer.
     Calling(Calling),
     /// Answered.
@@ -103,7 +111,8 @@ impl Leg {
     pub(crate) fn due(&self) -> Option<Time> {
         match &self.stage {
             Stage::Up { timer, .. } => Some(timer.due()),
-            Stage::Offered { .. } | Stage::Calling(_) => None,
+            Stage::Offered { reliable, .. } => reliable.as_ref().and_then(Reliable::due),
+            Stage::Calling(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ mod inbound;
 mod leg;
 mod outbound;
 mod registration;
+mod reliable;
 mod settings;
 mod timer;
 

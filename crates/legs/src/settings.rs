@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use sip_proto::{Config, Host, Method, Transport, Uri, session};
+use sip_proto::{Config, Host, Method, Transport, Uri, reliable, session};
 
 /// Who we are and where we are reached.
 #[derive(Clone, Debug)]
@@ -61,9 +61,10 @@ impl Settings {
             Method::Bye,
             Method::Options,
             Method::Update,
+            Method::Prack,
             Method::Register,
         ];
-        config.supported = vec![session::OPTION.to_owned()];
+        config.supported = vec![reliable::OPTION.to_owned(), session::OPTION.to_owned()];
         config.t1_ms = self.t1_ms;
         config.transactions_max = self.transactions_max;
         config

@@ -8,6 +8,7 @@ mod entry;
 mod forks;
 mod phone;
 mod proving;
+mod reliable;
 mod timers;
 mod world;
 

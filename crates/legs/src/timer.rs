@@ -138,6 +138,7 @@ impl Timer {
 
 impl Legs {
     pub(crate) fn on_alarm(&mut self, id: LegId, cx: &mut Context<'_>) {
+        self.repeat_provisional(id, cx);
         let Some(Stage::Up { timer, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         if timer.at > cx.now {
             return;

@@ -31,6 +31,12 @@ impl DialogId {
             remote: request.from_tag().unwrap_or_default(),
         })
     }
+
+    /// The dialog that a response to a request of ours belongs to; `None` if it makes none (no To tag).
+    #[must_use]
+    pub fn of_response(response: &Response) -> Option<Self> {
+        Some(Self { call_id: response.call_id(), local: response.from_tag()?, remote: response.to_tag()? })
+    }
 }
 
 /// A request came out of order: its CSeq is lower than one seen before (RFC 3261 s12.2.2: 500).
@@ -131,6 +137,11 @@ impl Dialog {
     pub fn request(&mut self, method: &Method) -> Request {
         self.local_sequence = self.local_sequence.saturating_add(1);
         self.build(method, self.local_sequence)
+    }
+
+    /// Passes over CSeq numbers that a copy of this dialog may have used: gaps are normal (s12.2.2), repetitions are not.
+    pub fn leap(&mut self) {
+        self.local_sequence = self.local_sequence.saturating_add(1000);
     }
 
     /// The ACK to a 2xx of the INVITE or re-INVITE with this CSeq number (s13.2.2.4).

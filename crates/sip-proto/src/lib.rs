@@ -5,6 +5,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod message;
 pub mod registrar;
+pub mod reliable;
 pub mod session;
 pub mod shedding;
 pub mod stream;

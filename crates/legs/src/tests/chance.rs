@@ -57,7 +57,17 @@ fn play(seed: u64) {
 const ORDERS: [&str; 8] =
     ["ring", "progress out1", "answer", "answer out1", "end hungup", "end busy", "end cancelled", "answer in1"];
 
-const SAYINGS: [&str; 45] = [
+const SAYINGS: [&str; 55] = [
+    "invite 5002 require=100rel",
+    "invite 5002 require=100rel offerless",
+    "prack",
+    "prack",
+    "prack sdp",
+    "prack wrong",
+    "180 require=100rel rseq=1",
+    "183 sdp require=100rel rseq=2",
+    "183 sdp require=100rel rseq=1",
+    "180 require=100rel rseq=2 fork=b",
     "invite 5002 supported=timer se=90",
     "invite 5002 supported=timer se=60",
     "reinvite supported=timer se=100 refresher=uas",

@@ -19,6 +19,8 @@ pub(super) struct Phone {
     invite: Option<Request>,
     other: Option<Request>,
     count: u32,
+    /// What its next PRACK acknowledges.
+    rack: String,
     /// The `o=` that it was sent last.
     origin: String,
     /// It talks over a connection.
@@ -38,6 +40,7 @@ struct Call {
     target: String,
     sequence: u32,
     /// Of its last INVITE.
+    invited: u32,
     branch: String,
     uri: String,
 }
@@ -53,6 +56,7 @@ impl Phone {
             invite: None,
             other: None,
             count: 0,
+            rack: String::new(),
             origin: String::new(),
             is_connected: false,
             is_mute: false,
@@ -127,6 +131,9 @@ impl Phone {
                 self.call.target = contact(response);
             }
         }
+        if let (Some(number), Some(cseq)) = (response.text(&HeaderName::RSeq), response.cseq()) {
+            self.rack = format!("{number} {} INVITE", cseq.sequence);
+        }
         let mut summary = code.to_string();
         if let Some(method) = method.filter(|it| *it != Method::Invite) {
             let _ = write!(summary, " {method}");
@@ -152,6 +159,7 @@ impl Phone {
             ["register", options @ ..] => self.register(options),
             ["reinvite", options @ ..] => {
                 self.call.sequence += 1;
+                self.call.invited = self.call.sequence;
                 self.call.branch = format!("z9hG4bK-{}-{}", self.name, self.count);
                 self.call.uri = self.call.target.clone();
                 self.inside("INVITE", options)
@@ -172,6 +180,11 @@ impl Phone {
                 return whole[whole.len() / 2..].to_owned();
             }
             ["noise"] => "noise\r\n\r\n".to_owned(),
+            ["prack", options @ ..] => {
+                self.call.sequence += 1;
+                let rack = format!("rack={}", if options.contains(&"wrong") { "77 7 INVITE" } else { &self.rack });
+                self.inside("PRACK", &[&[rack.as_str()], options].concat())
+            }
             [method @ ("bye" | "options" | "update" | "info"), options @ ..] => {
                 self.call.sequence += 1;
                 self.inside(&method.to_uppercase(), options)
@@ -198,6 +211,7 @@ impl Phone {
             remote: format!("<sip:{to}@{host}>"),
             target: format!("{}:{to}@{host}", value(options, "scheme").unwrap_or("sip")),
             sequence: 1,
+            invited: 1,
             branch: format!("z9hG4bK-{name}-{count}"),
             uri: String::new(),
         };
@@ -241,7 +255,11 @@ impl Phone {
         let remote = if options.contains(&"wrongtag") { format!("{remote}x") } else { remote.to_owned() };
         let sequence = if options.contains(&"old") { sequence.saturating_sub(2) } else { *sequence };
         let hops = value(options, "hops").unwrap_or("70");
-        let body = if matches!(method, "INVITE" | "UPDATE") { self.body(options) } else { String::new() };
+        let body = if matches!(method, "INVITE" | "UPDATE") || options.contains(&"sdp") {
+            self.body(options)
+        } else {
+            String::new()
+        };
         let (name, address) = (&self.name, self.address);
         format!(
             "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch={branch}\r\nFrom: {local}\r\nTo: {remote}\r\n\
@@ -253,7 +271,7 @@ impl Phone {
     }
 
     fn ack(&self, options: &[&str]) -> String {
-        let Call { call_id, local, remote, target, sequence, .. } = &self.call;
+        let Call { call_id, local, remote, target, invited: sequence, .. } = &self.call;
         let body = if options.is_empty() { String::new() } else { self.body(options) };
         format!(
             "ACK {target} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK-{}-{}\r\nFrom: {local}\r\nTo: {remote}\r\n\
@@ -267,7 +285,7 @@ impl Phone {
 
     /// It belongs to the INVITE's own transaction (RFC 3261 s17.1.1.3).
     fn ack_of_refusal(&self, response: &Response) -> String {
-        let Call { call_id, local, uri, sequence, branch, .. } = &self.call;
+        let Call { call_id, local, uri, invited: sequence, branch, .. } = &self.call;
         format!(
             "ACK {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch}\r\nFrom: {local}\r\nTo: {}\r\n\
              Call-ID: {call_id}\r\nCSeq: {sequence} ACK\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
@@ -277,7 +295,7 @@ impl Phone {
     }
 
     fn cancel(&self) -> String {
-        let Call { call_id, local, remote, uri, sequence, branch, .. } = &self.call;
+        let Call { call_id, local, remote, uri, invited: sequence, branch, .. } = &self.call;
         let remote = remote.split(";tag=").next().unwrap_or_default();
         format!(
             "CANCEL {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch={branch}\r\nFrom: {local}\r\nTo: {remote}\r\n\
@@ -340,7 +358,9 @@ fn extras(options: &[&str]) -> String {
         let refresher = value(options, "refresher").map(|it| format!(";refresher={it}")).unwrap_or_default();
         let _ = write!(text, "Session-Expires: {it}{refresher}\r\n");
     }
-    for (name, field) in [("minse", "Min-SE"), ("require", "Require"), ("supported", "Supported")] {
+    for (name, field) in
+        [("minse", "Min-SE"), ("require", "Require"), ("supported", "Supported"), ("rseq", "RSeq"), ("rack", "RAck")]
+    {
         if let Some(it) = value(options, name) {
             let _ = write!(text, "{field}: {it}\r\n");
         }

@@ -115,6 +115,7 @@ fn capability(capability: Capability) -> &'static str {
         Capability::DoNotDisturbOff => "DoNotDisturbOff",
         Capability::ListenIn => "ListenIn",
         Capability::CancelSupervisorMonitoring => "CancelSupervisorMonitoring",
+        Capability::Answer => "Answer",
         Capability::Hold => "Hold",
         Capability::Retrieve => "Retrieve",
         Capability::Hangup => "Hangup",

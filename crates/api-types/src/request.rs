@@ -82,6 +82,7 @@ pub fn call(id: &str, body: &[u8]) -> Result<Operation, Refusal> {
     read(body, |name, _| {
         let operation = match name {
             "Hangup" => CallOperation::Hangup,
+            "Answer" => CallOperation::Answer,
             "Hold" => CallOperation::Hold,
             "Retrieve" => CallOperation::Retrieve,
             _ => return None,

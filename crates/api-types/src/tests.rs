@@ -520,9 +520,12 @@ mod requests {
 
     #[test]
     fn operations_of_a_call() {
-        for (name, operation) in
-            [("Hangup", CallOperation::Hangup), ("Hold", CallOperation::Hold), ("Retrieve", CallOperation::Retrieve)]
-        {
+        for (name, operation) in [
+            ("Hangup", CallOperation::Hangup),
+            ("Answer", CallOperation::Answer),
+            ("Hold", CallOperation::Hold),
+            ("Retrieve", CallOperation::Retrieve),
+        ] {
             let body = format!(r#"{{"operationName":"{name}"}}"#);
             let wanted = UserRequest::Call { call: Some(call_view().call), operation };
             assert_eq!(request::call("0AB30000000000000071030A4C55E01B", body.as_bytes()).unwrap().request, wanted);

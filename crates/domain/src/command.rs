@@ -138,6 +138,8 @@ pub enum Calls {
 pub enum CallOperation {
     /// End one's own leg of it.
     Hangup,
+    /// Answer it at one's phone.
+    Answer,
     /// Put it on hold.
     Hold,
     /// Take it back from hold.

@@ -15,8 +15,12 @@ pub enum LegEvent {
     },
     /// The phone that we call rings.
     Ringing,
+    /// The phone that we call says that it can be told to answer (`Allow-Events: talk`): before it rings or plays.
+    Answerable,
     /// The phone that we call plays something before it answers (183 or 180 with SDP).
     EarlyMedia,
+    /// The phone has not done as [`LegOrder::PickUp`] told it.
+    PickUpRefused,
     /// The phone that we call answered; media flows from now on.
     Answered,
     /// The ACK to our answer has arrived, or as good as: media flows from now on. For a leg that came in.
@@ -73,6 +77,9 @@ pub enum LegOrder {
         /// Answer with this leg's codec if the caller has it.
         like: Option<LegId>,
     },
+    /// Tell the phone that rings to answer, as if its user did (NOTIFY with `Event: talk`). It does, or
+    /// [`LegEvent::PickUpRefused`] follows.
+    PickUp,
     /// End the leg, whatever its state: a final response, CANCEL or BYE. [`LegEvent::Ended`] follows, at once or when
     /// the peer has been told as far as it can be.
     End(Cause),

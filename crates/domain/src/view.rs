@@ -126,6 +126,8 @@ pub enum Capability {
     ListenIn,
     /// `CancelSupervisorMonitoring`
     CancelSupervisorMonitoring,
+    /// `Answer`
+    Answer,
     /// `Hold`
     Hold,
     /// `Retrieve`

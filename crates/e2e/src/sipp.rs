@@ -82,6 +82,20 @@ impl Sipp {
     /// # Panics
     /// If one has not, or within 100 seconds.
     pub fn wait(mut self) {
+        self.wait_done();
+    }
+
+    /// Waits as [`Self::wait`]; answers with what its scenario logged.
+    ///
+    /// # Panics
+    /// As [`Self::wait`].
+    #[must_use]
+    pub fn log_when_done(mut self) -> String {
+        self.wait_done();
+        self.log()
+    }
+
+    fn wait_done(&mut self) {
         let until = Instant::now() + Duration::from_secs(100);
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {

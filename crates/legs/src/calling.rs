@@ -18,6 +18,7 @@ use crate::{
     answers::{cause_of, rank},
     inbound::description,
     leg::Stage,
+    pickup,
     timer::{self, Timer},
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Calling {
     heard: Option<ClientId>,
     /// The domain has been told of early media.
     played: bool,
+    /// The domain has been told that the phone can be told to answer.
+    pub(crate) told_pick_up: bool,
     /// The best refusal so far: its rank and what it means.
     refusal: Option<((u16, u16), Cause)>,
 }
@@ -53,6 +56,8 @@ pub(crate) struct Early {
     sequence: Sequence,
     /// One of them has answered our offer.
     is_settled: bool,
+    /// Whether the phone can be told to answer.
+    picks_up: bool,
 }
 
 impl Calling {
@@ -70,6 +75,12 @@ impl Calling {
 
     pub(crate) fn dialogs(&self) -> impl Iterator<Item = &Dialog> {
         self.branches.iter().flat_map(|it| &it.earlies).map(|it| &it.dialog)
+    }
+
+    /// A dialog with a phone that can be told to answer.
+    pub(crate) fn picks_up(&mut self) -> Option<&mut Dialog> {
+        let mut earlies = self.branches.iter_mut().flat_map(|it| &mut it.earlies);
+        earlies.find(|it| it.picks_up).map(|it| &mut it.dialog)
     }
 
     pub(crate) fn early_mut(&mut self, id: &DialogId) -> Option<&mut Early> {
@@ -111,6 +122,7 @@ impl Legs {
             Some(Purpose::Invite(id)) => self.on_call_response(*id, client, response, from, cx),
             Some(Purpose::Probe(id)) => self.on_probed(*id, client, response.status.code(), cx),
             Some(Purpose::Refresh(id)) => self.on_refreshed(*id, client, response, from, cx),
+            Some(Purpose::PickUp(id)) => self.on_picked_up(*id, client, response.status.code(), cx),
             // The leg is over or somebody else's: whoever answers it now gets ACK and BYE (E-16).
             None => self.decline_fork(client, response, from, cx),
         }
@@ -138,6 +150,7 @@ impl Legs {
                 return;
             }
             early.is_settled |= number.is_some() && peer.is_some();
+            early.picks_up |= pickup::accepts(response);
             early.description = peer.clone().or_else(|| early.description.take());
             if let Some(number) = number {
                 self.acknowledge_early(id, response, number, cx);
@@ -145,6 +158,7 @@ impl Legs {
         } else if number.is_some() {
             return;
         }
+        self.note_pick_up(id, cx);
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let Stage::Calling(calling) = &mut leg.stage else { return };
         let is_heard = calling.heard.is_none_or(|it| it == client);
@@ -178,7 +192,8 @@ impl Legs {
         let known = earlies.iter().position(|it| it.dialog.id() == dialog.id());
         if known.is_none() && earlies.len() < EARLIES_MAX {
             self.dialogs.insert(dialog.id().clone(), id);
-            earlies.push(Early { dialog, description: None, sequence: Sequence::default(), is_settled: false });
+            let (sequence, is_settled) = (Sequence::default(), false);
+            earlies.push(Early { dialog, description: None, sequence, is_settled, picks_up: false });
             return earlies.last_mut();
         }
         earlies.get_mut(known?)
@@ -324,6 +339,7 @@ impl Legs {
             Some(Purpose::Invite(id)) => self.on_failed(id, client, SILENCE, Cause::Unavailable, cx),
             Some(Purpose::Probe(id)) => self.on_probed(id, client, 408, cx),
             Some(Purpose::Refresh(id)) => self.on_refresh_failed(id, client, 408, None, cx),
+            Some(Purpose::PickUp(id)) => self.on_picked_up(id, client, 408, cx),
             None => {}
         }
     }

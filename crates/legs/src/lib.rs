@@ -9,6 +9,7 @@ mod dialogs;
 mod inbound;
 mod leg;
 mod outbound;
+mod pickup;
 mod registration;
 mod reliable;
 mod settings;
@@ -205,6 +206,8 @@ enum Purpose {
     Probe(LegId),
     /// A refresh of a leg's session (RFC 4028).
     Refresh(LegId),
+    /// A NOTIFY that tells a leg's phone to answer.
+    PickUp(LegId),
 }
 
 /// What goes with every input.
@@ -338,6 +341,7 @@ impl Legs {
             LegOrder::Ring => self.ring(leg, cx),
             LegOrder::Progress { like } => self.progress(leg, like, cx),
             LegOrder::Answer { like } => self.answer(leg, like, cx),
+            LegOrder::PickUp => self.pick_up(leg, cx),
             LegOrder::End(cause) => self.end(leg, cause, cx),
             LegOrder::Dial { .. } => {}
         }

@@ -7,6 +7,7 @@ mod dialogs;
 mod entry;
 mod forks;
 mod phone;
+mod pickup;
 mod proving;
 mod reliable;
 mod timers;

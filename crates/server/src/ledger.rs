@@ -191,6 +191,8 @@ impl Ledger {
         let words = match event {
             LegEvent::Offered { origin, dialled } => return self.offered(at, leg, origin, dialled),
             LegEvent::Ringing => "rings".into(),
+            LegEvent::Answerable => "can be told to answer".into(),
+            LegEvent::PickUpRefused => "has not answered as it was told".into(),
             LegEvent::EarlyMedia => "plays something".into(),
             LegEvent::Answered => "has answered".into(),
             LegEvent::Confirmed => "is connected".into(),
@@ -245,6 +247,7 @@ impl Ledger {
             LegOrder::Ring => ("ring".into(), None),
             LegOrder::Progress { .. } => ("let it hear what plays".into(), None),
             LegOrder::Answer { .. } => ("answer".into(), None),
+            LegOrder::PickUp => ("tell it to answer".into(), None),
             LegOrder::End(cause) => (format!("end: {}", cause_name(*cause)), None),
         };
         if !self.calls.get(&call).is_some_and(|it| it.has_begun) {

@@ -71,6 +71,8 @@ pub(super) enum Phase {
 pub(super) struct Party {
     pub(super) who: Who,
     pub(super) state: PartyState,
+    /// Whether its phone, which rings, can be told to answer.
+    pub(super) answerable: bool,
     /// Whether it is on hold.
     pub(super) hold: Hold,
     /// When it came.
@@ -300,7 +302,7 @@ impl Engine {
             party.state = state;
             return;
         }
-        let party = Party { who, state, hold: Hold::default(), since: now };
+        let party = Party { who, state, answerable: false, hold: Hold::default(), since: now };
         if let Some(phone) = party.device().and_then(|it| self.people.phone_mut(it)) {
             phone.legs.insert(leg, id);
         }
@@ -356,6 +358,12 @@ impl Engine {
                 party.state = PartyState::Up;
                 party.since = now;
                 self.established(id, now);
+            }
+            (_, LegEvent::Answerable) => party.answerable = true,
+            (PartyState::Ringing | PartyState::Early, LegEvent::PickUpRefused) => {
+                party.answerable = false;
+                let user = party.device().and_then(|it| self.people.owner(it));
+                self.pick_up_failed(user);
             }
             (_, LegEvent::Held) => party.hold.set_by_phone(true, now),
             (_, LegEvent::Retrieved) => party.hold.set_by_phone(false, now),

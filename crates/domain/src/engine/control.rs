@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     command::{CallOperation, Refusal, Reply},
+    config::TelephonyNetwork,
     ids::{CallId, DeviceId, LegId, RequestId, SessionId, UserId},
-    leg::Cause,
-    view::Capability,
+    leg::{Cause, LegOrder},
+    view::{Capability, Notice},
 };
 
 /// What a device is to a call.
@@ -58,6 +59,7 @@ impl Engine {
     fn operate(&mut self, id: CallId, place: Place, operation: CallOperation, now: Time) -> Result<(), Refusal> {
         let capability = match operation {
             CallOperation::Hangup => Capability::Hangup,
+            CallOperation::Answer => Capability::Answer,
             CallOperation::Hold => Capability::Hold,
             CallOperation::Retrieve => Capability::Retrieve,
         };
@@ -66,6 +68,7 @@ impl Engine {
         }
         match operation {
             CallOperation::Hangup => self.leave(id, place, now),
+            CallOperation::Answer => self.pick_up(id, place),
             CallOperation::Hold => self.set_hold(id, place, Some(now)),
             CallOperation::Retrieve => self.set_hold(id, place, None),
         }
@@ -75,14 +78,20 @@ impl Engine {
     fn can(&self, id: CallId, place: Place) -> Vec<Capability> {
         let Some(call) = self.calls.get(&id) else { return Vec::new() };
         match place {
-            Place::Party(leg) => call.parties.get(&leg).map(|it| call.party_can(it)).unwrap_or_default(),
-            Place::Session(session) => self.sessions.get(&session).map(|it| call.session_can(it)).unwrap_or_default(),
+            Place::Party(leg) => call.parties.get(&leg).map(|it| self.party_can(call, it)).unwrap_or_default(),
+            Place::Session(session) => {
+                self.sessions.get(&session).map(|it| self.session_can(call, it)).unwrap_or_default()
+            }
         }
     }
 
     fn why_not(&self, id: CallId, place: Place, operation: CallOperation) -> Refusal {
         let hold = self.hold(id, place);
         not_now(match operation {
+            CallOperation::Answer if !self.rings(id, place) => "The call does not ring at your phone.",
+            CallOperation::Answer => {
+                "Your phone does not say that it can be told to answer (Allow-Events: talk); answer it by hand."
+            }
             CallOperation::Hold if hold.is_on() => "The call is on hold already.",
             CallOperation::Hold => "Only a call that is established can be put on hold.",
             CallOperation::Retrieve if hold.by_phone.is_some() => {
@@ -91,6 +100,32 @@ impl Engine {
             CallOperation::Retrieve => "The call is not on hold.",
             CallOperation::Hangup => "The call is over.",
         })
+    }
+
+    fn rings(&self, id: CallId, place: Place) -> bool {
+        match place {
+            Place::Party(leg) => {
+                let state = self.party(id, leg).map(|it| it.state);
+                matches!(state, Some(PartyState::Ringing | PartyState::Early))
+            }
+            Place::Session(session) => {
+                matches!(self.sessions.get(&session).map(|it| it.state), Some(State::Offering { .. }))
+            }
+        }
+    }
+
+    fn pick_up(&mut self, id: CallId, place: Place) {
+        let leg = match place {
+            Place::Party(leg) => Some(leg),
+            Place::Session(session) => self.sessions.get(&session).map(|it| it.leg),
+        };
+        leg.into_iter().for_each(|leg| self.order_leg(id, leg, LegOrder::PickUp));
+    }
+
+    /// The phone rings on, and its user is told.
+    pub(super) fn pick_up_failed(&mut self, user: Option<UserId>) {
+        let why = not_now("Your phone did not answer the call when it was told to; answer it by hand.");
+        self.outbox.notices.extend(user.map(|it| (it, Notice::Failed(why))));
     }
 
     fn leave(&mut self, id: CallId, place: Place, now: Time) {
@@ -121,18 +156,28 @@ impl Engine {
     }
 }
 
-impl Call {
+impl Engine {
     /// What a party's user can do, in the order shown.
-    pub(super) fn party_can(&self, party: &Party) -> Vec<Capability> {
-        let talks = self.phase == Phase::Talking && party.state == PartyState::Up;
-        hold_can(talks, party.hold).into_iter().chain([Capability::Hangup]).collect()
+    pub(super) fn party_can(&self, call: &Call, party: &Party) -> Vec<Capability> {
+        let rings = matches!(party.state, PartyState::Ringing | PartyState::Early) && party.answerable;
+        let answer = party.device().and_then(|it| self.answer_can(rings, it));
+        let talks = call.phase == Phase::Talking && party.state == PartyState::Up;
+        answer.into_iter().chain(hold_can(talks, party.hold)).chain([Capability::Hangup]).collect()
     }
 
     /// What a supervisor can do, in the order shown.
-    pub(super) fn session_can(&self, session: &Session) -> Vec<Capability> {
-        let hears = self.hears.get(&session.leg).is_some_and(|it| !it.is_empty());
+    pub(super) fn session_can(&self, call: &Call, session: &Session) -> Vec<Capability> {
+        let rings = matches!(session.state, State::Offering { .. }) && session.answerable;
+        let answer = self.answer_can(rings, session.device);
+        let hears = call.hears.get(&session.leg).is_some_and(|it| !it.is_empty());
         let takes_part = session.state == State::Active && (hears || session.hold.is_on());
-        hold_can(takes_part, session.hold).into_iter().chain([Capability::Hangup]).collect()
+        answer.into_iter().chain(hold_can(takes_part, session.hold)).chain([Capability::Hangup]).collect()
+    }
+
+    /// A phone on the public network is nobody's to answer from here (`gws-api.md` 4).
+    fn answer_can(&self, rings: bool, device: DeviceId) -> Option<Capability> {
+        let phone = self.people.phone(device).filter(|_| rings)?;
+        (phone.device.telephony_network == TelephonyNetwork::Private).then_some(Capability::Answer)
     }
 }
 

@@ -165,7 +165,11 @@ impl Engine {
 
     /// Moves the supervisor's leg to another call: no hang-up, no ring, no second INVITE.
     fn repoint(&mut self, old: SessionId, order: &Order, call: CallId, target: LegId, now: Time) {
-        let Some((leg, state, hold)) = self.sessions.get(&old).map(|it| (it.leg, it.state, it.hold)) else { return };
+        let Some((leg, state, answerable, hold)) =
+            self.sessions.get(&old).map(|it| (it.leg, it.state, it.answerable, it.hold))
+        else {
+            return;
+        };
         self.session_gives_up_leg(old, now);
         let state = match state {
             State::Active | State::Leaving => State::Answered,
@@ -173,7 +177,7 @@ impl Engine {
         };
         let session = self.begin(order, call, target, leg, state, now);
         if let Some(session) = self.sessions.get_mut(&session) {
-            session.hold = hold;
+            (session.answerable, session.hold) = (answerable, hold);
         }
     }
 
@@ -198,6 +202,7 @@ impl Engine {
             operation: order.operation,
             state,
             written: false,
+            answerable: false,
             hold: Hold::default(),
             since: now,
         };

@@ -51,6 +51,12 @@ impl Engine {
     fn on_listener(&mut self, session: SessionId, call: CallId, leg: LegId, event: &LegEvent, now: Time) {
         match event {
             LegEvent::Answered => self.supervisor_answers(session, now),
+            LegEvent::Answerable => self.supervisor_can_answer(session, true),
+            LegEvent::PickUpRefused => {
+                self.supervisor_can_answer(session, false);
+                let supervisor = self.sessions.get(&session).map(|it| it.supervisor);
+                self.pick_up_failed(supervisor);
+            }
             LegEvent::Held => self.supervisor_holds(session, true, now),
             LegEvent::Retrieved => self.supervisor_holds(session, false, now),
             LegEvent::Ended(cause) => {

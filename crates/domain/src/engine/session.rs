@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub(super) state: State,
     /// Whether its beginning is in the audit trail.
     pub(super) written: bool,
+    /// Whether the phone can be told to answer.
+    pub(super) answerable: bool,
     /// Whether the supervisor holds (V-06).
     pub(super) hold: Hold,
     pub(super) since: Time,
@@ -150,6 +152,12 @@ impl Engine {
             records.push(self.order_record(order));
         }
         self.note(records);
+    }
+
+    pub(super) fn supervisor_can_answer(&mut self, id: SessionId, answerable: bool) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.answerable = answerable;
+        self.outbox.calls.insert(session.call);
     }
 
     pub(super) fn supervisor_holds(&mut self, id: SessionId, held: bool, now: Time) {

@@ -1,8 +1,8 @@
 //! What a desktop does with calls: dialling, holding, the agent's own states. `gws-api.md` 3.2, 7.
 
 use e2e::{
-    AGENT_TONE, CUSTOMER_TONE, Cometd, Phone, Pjsua, Policy, Probe, SUPERVISOR_TONE, Scene, Setup, Source, Transport,
-    assert_hears, assert_silent, connect, listen,
+    AGENT_TONE, CUSTOMER_TONE, Cometd, Phone, Pjsua, Policy, Probe, SUPERVISOR_TONE, Scene, Setup, Sipp, Source,
+    Transport, assert_hears, assert_silent, connect, free_port, listen,
 };
 use serde_json::{Value, json};
 
@@ -211,4 +211,32 @@ fn work_that_keeps_an_agent_from_the_queue_survives_a_kill() {
     assert_eq!(agent.calls(), 0, "after-call work is no time for calls");
     scene.server.rest("agent1").operate("/me", &json!({"operationName": "Ready"}));
     agent.wait_established();
+}
+
+#[test]
+fn answer_tells_a_phone_that_takes_it_and_is_refused_for_one_that_does_not() {
+    let scene = Scene::with(&Setup::new(), &["agent1", "agent2"]);
+    let mut customer = scene.customer();
+    let desk = Cometd::connect(&scene.server, "agent1", Transport::WebSocket, &["/v2/me/*"]);
+    let port = free_port();
+    Sipp::register(&scene.server, &["5001".to_owned()], port);
+    let phone = Sipp::start(scene.server.sip, "talk", port, &["-m", "1"]);
+    customer.dial("5001");
+    let ringing = desk.call("Ringing");
+    assert_eq!(capabilities(&ringing), json!(["Answer", "Hangup"]), "{ringing}");
+    operate(&scene, "agent1", "Answer");
+    assert_eq!(capabilities(&desk.call("Established")), json!(["Hold", "Hangup"]));
+    customer.wait_established();
+    operate(&scene, "agent1", "Hangup");
+    customer.wait_ended();
+    let log = phone.log_when_done();
+    assert!(log.contains("told to answer: talk active"), "{log}");
+
+    let mut softphone = Pjsua::device(&scene.server, "5002", AGENT_TONE, Policy::Ring);
+    customer.dial("5002");
+    softphone.wait_ringing();
+    scene.until("it rings", |it| !it.calls("agent2").is_empty());
+    assert_eq!(scene.calls("agent2")[0]["capabilities"], json!(["Hangup"]));
+    let path = call_path(&scene, "agent2");
+    assert_eq!(scene.server.rest("agent2").refused(&path, &json!({"operationName": "Answer"})), (400, 2));
 }

@@ -81,6 +81,15 @@ impl Phone {
         if request.headers.get(&HeaderName::Reason).is_some() {
             summary.push_str(" elsewhere");
         }
+        let sequence = |it: &Request| it.cseq().map_or(0, |it| it.sequence);
+        let after = self.other.as_ref().filter(|it| it.call_id() == request.call_id() && it.method != request.method);
+        let is_later = after.is_none_or(|it| sequence(&request) > sequence(it));
+        if !is_later && !matches!(request.method, Method::Ack | Method::Cancel) {
+            summary.push_str(" out of order");
+        }
+        if let Some(event) = request.text(&HeaderName::Event) {
+            let _ = write!(summary, " {event}");
+        }
         if let Some(direction) = direction(&request) {
             let _ = write!(summary, " {direction}");
         }
@@ -192,6 +201,7 @@ impl Phone {
             ["ok", options @ ..] => self.reply(self.other.clone(), "200", &[&["empty"], options].concat()),
             ["no", code, options @ ..] => self.reply(self.other.clone(), code, &[&["empty"], options].concat()),
             ["gone"] => self.reply(self.other.clone(), "481", &["empty"]),
+            ["badevent"] => self.reply(self.other.clone(), "489", &["empty"]),
             [code, options @ ..] => self.reply(self.invite.clone(), code, options),
             [] => String::new(),
         };
@@ -374,7 +384,8 @@ fn extras(options: &[&str]) -> String {
 fn tail(body: &str, options: &[&str]) -> String {
     let kind = if options.contains(&"text") { "text/plain" } else { "application/sdp" };
     let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
-    format!("{kind}Content-Length: {}\r\n\r\n{body}", body.len())
+    let events = value(options, "events").map(|it| format!("Allow-Events: {}\r\n", it.replace(',', ", ")));
+    format!("{kind}{}Content-Length: {}\r\n\r\n{body}", events.unwrap_or_default(), body.len())
 }
 
 fn value<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {

@@ -270,6 +270,7 @@ fn order(words: &[&str]) -> LegOrder {
         ["progress", like] => LegOrder::Progress { like: leg_id(like) },
         ["answer"] => LegOrder::Answer { like: None },
         ["answer", like] => LegOrder::Answer { like: Some(leg_id(like)) },
+        ["pickup"] => LegOrder::PickUp,
         ["end", cause] => LegOrder::End(cause_named(cause)),
         ["dial", to, options @ ..] => LegOrder::Dial {
             to: match to.split_once('@') {

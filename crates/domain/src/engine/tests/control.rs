@@ -135,3 +135,63 @@ fn r_12_of_several_calls_the_one_not_held_by_anybody_is_joined() {
     ",
     );
 }
+
+#[test]
+fn a_phone_that_takes_orders_answers_by_the_api() {
+    check(
+        "
+         0s | 0151 dials 5001   | call 5001
+         0s | 5001 takes orders |
+         0s | 5001 rings        | ring 0151
+         0s | can 5001          | Answer Hangup
+         1s | 5001 picks up     | pick up 5001, ok
+         1s | calls 5001        | Inbound Ringing with 0151
+         2s | 5001 answers      | answer 0151
+         2s | can 5001          | Hold Hangup
+         3s | 5001 picks up     | no: NotNow
+         4s | 5001 hangs up     | bye 0151
+         4s | 5001 picks up     | no: NotFound
+         4s | rest              |
+    ",
+    );
+}
+
+#[test]
+fn a_phone_that_takes_no_orders_is_answered_by_hand() {
+    check(
+        "
+         0s | 5002 dials 5001   | call 5001
+         0s | 5001 rings        | ring 5002
+         0s | can 5001          | Hangup
+         1s | 5001 picks up     | no: NotNow
+         1s | 5002 picks up     | no: NotNow
+         2s | 5001 takes orders |
+         2s | can 5001          | Answer Hangup
+         3s | 5001 picks up     | pick up 5001, ok
+         3s | told 5001         | Internal Ringing with 5002; Internal Ringing with 5002
+         4s | 5001 takes none   |
+         4s | told 5001         | Internal Ringing with 5002; failed NotNow
+         4s | can 5001          | Hangup
+         5s | 5001 answers      | answer 5002
+         5s | 5001 takes none   |
+         6s | told 5001         | Internal Established with 5002
+    ",
+    );
+}
+
+#[test]
+fn a_supervisor_answers_by_the_api() {
+    check(
+        "
+         0s | 5005 listens to 5001 | ok
+         0s | 0151 dials 5001      | call 5001
+         1s | 5001 answers         | answer 0151, offer 5005
+         1s | 5005 picks up        | no: NotNow
+         2s | 5005 takes orders    |
+         2s | can 5005             | Answer Hangup
+         3s | 5005 picks up        | pick up 5005, ok
+         4s | 5005 answers         |
+         4s | can 5005             | Hold Hangup
+    ",
+    );
+}

@@ -50,6 +50,7 @@ fn e_05_e_06_hold_by_the_api_by_the_phone_and_by_both() {
     connect(&mut customer, &mut agent, "5001");
     supervisor.wait_established();
     assert_eq!(capabilities(&desk.call("Established")), json!(["Hold", "Hangup"]));
+    desk.message("/v2/me/calls", "a supervisor who listens", |it| it["call"]["supervisorListeningIn"] == true);
 
     operate(&scene, "agent1", "Hold");
     let held = desk.call("Held");
@@ -64,7 +65,8 @@ fn e_05_e_06_hold_by_the_api_by_the_phone_and_by_both() {
 
     agent.hold();
     operate(&scene, "agent1", "Retrieve");
-    assert_eq!(capabilities(&desk.call("Held")), json!(["Hangup"]), "the phone still holds");
+    let phone_holds = |it: &Value| it["call"]["state"] == "Held" && capabilities(it) == json!(["Hangup"]);
+    desk.message("/v2/me/calls", "the phone still holds", phone_holds);
     let path = call_path(&scene, "agent1");
     assert_eq!(scene.server.rest("agent1").refused(&path, &json!({"operationName": "Retrieve"})), (400, 2));
     let heard = listen(1.5, &mut [&mut customer]);

@@ -287,6 +287,28 @@ pub struct Overflow {
     pub to: PhoneNumber,
 }
 
+/// How messages go to a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TrunkTransport {
+    /// As its domain says (RFC 3263 s4.1), or over UDP.
+    Any,
+    /// Over UDP.
+    Udp,
+    /// Over TCP.
+    Tcp,
+}
+
+/// Who we are to a trunk that asks for a name and a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The name.
+    pub user_name: String,
+    /// The password in clear, because the realm that it is hashed with is the trunk's to choose.
+    pub password: Secret<String>,
+    /// Whether we register there, so that it knows where to send calls.
+    pub register: bool,
+}
+
 /// A trunk: a SIP peer known by address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
@@ -294,8 +316,10 @@ pub struct Trunk {
     pub name: String,
     /// `host` or `host:port`.
     pub address: String,
-    /// `udp`, `tcp` or `tls`.
-    pub transport: String,
+    /// How messages go there.
+    pub transport: TrunkTransport,
+    /// Who we are there; `None` where it knows us by our address.
+    pub account: Option<Account>,
     /// What its callers dial, and our number for it. Numbers not named here are looked up as they are.
     pub inbound: BTreeMap<String, PhoneNumber>,
 }

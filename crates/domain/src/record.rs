@@ -109,6 +109,16 @@ pub struct Registration {
     pub cseq: u32,
     /// When it lapses.
     pub expires: Time,
+    /// The phone's `User-Agent`; may be empty.
+    pub agent: String,
+    /// The contact's `q` in thousandths.
+    pub preference: u16,
+    /// The phone's `+sip.instance`; may be empty.
+    pub instance: String,
+    /// Which of the phone's flows this is (RFC 5626 s4.2); 0 for phones that know nothing of flows.
+    pub reg_id: u32,
+    /// The proxies on the way to the phone, the nearest to us first (RFC 3327).
+    pub path: Vec<String>,
 }
 
 /// An entry of the audit trail: who did what to whom, when, and why it ended.

@@ -1,14 +1,11 @@
 //! Who may call and register: hosts, trunks by address, devices by digest. No INVITE gets past here unproved.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::collections::BTreeMap;
 
 use domain::{event::Directory, ids::PhoneNumber, leg::Origin};
 use rand_chacha::rand_core::Rng;
 use sip_proto::{
-    Flow, HeaderName, HeadersExt, MessageExt, Request, Response, ServerId, Transport,
+    Flow, HeaderName, HeadersExt, MessageExt, Request, Response, ServerId,
     digest::{Ha1, Verdict},
     message::{self, MaxForwards},
     session,
@@ -16,29 +13,17 @@ use sip_proto::{
 
 use crate::{Context, Legs, inbound::SDP};
 
-/// The devices and trunks that we know.
+/// The devices that we know.
 #[derive(Default)]
 pub(crate) struct Peers {
     devices: BTreeMap<PhoneNumber, Option<Ha1>>,
-    trunks: Vec<Trunk>,
-}
-
-struct Trunk {
-    name: String,
-    ip: IpAddr,
-    /// `None` covers every source port of the host.
-    port: Option<u16>,
 }
 
 impl Peers {
     pub(crate) fn of(directory: &Directory) -> Self {
         let ha1 = |it: &domain::config::Ha1| Ha1 { md5: it.md5, sha256: it.sha256 };
         let devices = directory.devices.iter().map(|(number, it)| (number.clone(), it.as_ref().map(|it| ha1(&it.0))));
-        let trunks = directory.trunks.iter().filter_map(|it| {
-            let (ip, port) = address(&it.address)?;
-            Some(Trunk { name: it.name.clone(), ip, port })
-        });
-        Self { devices: devices.collect(), trunks: trunks.collect() }
+        Self { devices: devices.collect() }
     }
 
     /// Whether the number is a device's.
@@ -54,17 +39,6 @@ impl Peers {
     /// The devices whose secrets are not what they were.
     pub(crate) fn changed<'a>(&'a self, next: &'a Self) -> impl Iterator<Item = &'a PhoneNumber> {
         self.devices.iter().filter(|(number, ha1)| next.devices.get(number) != Some(ha1)).map(|it| it.0)
-    }
-
-    /// The trunk that sends from here. One with a port is meant more precisely than one without.
-    fn trunk_at(&self, source: SocketAddr) -> Option<&Trunk> {
-        let here = |port| self.trunks.iter().find(|it| it.ip == source.ip().to_canonical() && it.port == port);
-        here(Some(source.port())).or_else(|| here(None))
-    }
-
-    pub(crate) fn trunk_flow(&self, name: &str) -> Option<Flow> {
-        let trunk = self.trunks.iter().find(|it| it.name == name)?;
-        Some(Flow::udp((trunk.ip, trunk.port.unwrap_or(Transport::Udp.default_port())).into()))
     }
 }
 
@@ -83,9 +57,9 @@ impl Legs {
         let user = message::user(&sender.uri);
         let claimed = self.settings.is_ours(&sender.uri).then(|| self.peers.device(&user).cloned()).flatten();
         if claimed.is_none()
-            && let Some(trunk) = self.peers.trunk_at(from.remote)
+            && let Some(trunk) = self.trunk_origin(from, &sender.uri, user)
         {
-            return Ok(Origin::Trunk { name: trunk.name.clone(), caller: shown(&sender.uri, user) });
+            return Ok(trunk);
         }
         let device = self.prove(request, cx)?;
         if claimed.is_some_and(|it| it != device) {
@@ -163,26 +137,4 @@ fn challenge(mut response: Response, fields: Vec<String>) -> Response {
         response.headers.add(HeaderName::WwwAuthenticate, field);
     }
     response
-}
-
-/// The caller's number as a trunk shows it; empty when withheld (RFC 3323 s4.1.1.3).
-fn shown(uri: &sip_proto::Uri, user: String) -> String {
-    let host = uri.host().map(ToString::to_string).unwrap_or_default();
-    if user.eq_ignore_ascii_case("anonymous") || host.eq_ignore_ascii_case("anonymous.invalid") {
-        return String::new();
-    }
-    user
-}
-
-/// `127.0.0.1`, `127.0.0.1:5080`, `::1`, `[::1]:5080`, `localhost`.
-fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some((address.ip(), Some(address.port())));
-    }
-    if let Ok(ip) = text.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Some((ip, None));
-    }
-    let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-    let port = port.map(str::parse).transpose().ok()?;
-    host.eq_ignore_ascii_case("localhost").then_some(([127, 0, 0, 1].into(), port))
 }

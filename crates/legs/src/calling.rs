@@ -69,6 +69,11 @@ impl Calling {
         self.branches.iter_mut().find(|it| it.invite == invite)
     }
 
+    /// The INVITE as it was sent.
+    pub(crate) fn request(&self, invite: ClientId) -> Option<&Request> {
+        self.branches.iter().find(|it| it.invite == invite).map(|it| &it.request)
+    }
+
     pub(crate) fn clients(&self) -> Vec<ClientId> {
         self.branches.iter().map(|it| it.invite).collect()
     }
@@ -118,11 +123,13 @@ impl Calling {
 
 impl Legs {
     pub(crate) fn on_response(&mut self, client: ClientId, response: &Response, from: Flow, cx: &mut Context<'_>) {
-        match self.clients.get(&client) {
-            Some(Purpose::Invite(id)) => self.on_call_response(*id, client, response, from, cx),
-            Some(Purpose::Probe(id)) => self.on_probed(*id, client, response.status.code(), cx),
-            Some(Purpose::Refresh(id)) => self.on_refreshed(*id, client, response, from, cx),
-            Some(Purpose::PickUp(id)) => self.on_picked_up(*id, client, response.status.code(), cx),
+        match self.clients.get(&client).copied() {
+            Some(Purpose::Invite(_)) if self.tries_again(client, response, cx) => {}
+            Some(Purpose::Invite(id)) => self.on_call_response(id, client, response, from, cx),
+            Some(Purpose::Probe(id)) => self.on_probed(id, client, response.status.code(), cx),
+            Some(Purpose::Refresh(id)) => self.on_refreshed(id, client, response, from, cx),
+            Some(Purpose::PickUp(id)) => self.on_picked_up(id, client, response.status.code(), cx),
+            Some(Purpose::Enrol(number)) => self.on_enrolled(number, client, response, cx),
             // The leg is over or somebody else's: whoever answers it now gets ACK and BYE (E-16).
             None => self.decline_fork(client, response, from, cx),
         }
@@ -208,7 +215,7 @@ impl Legs {
         let mut prack = dialog.request(&Method::Prack);
         prack.headers.add(HeaderName::RAck, rack.to_string());
         let dialog = dialog.clone();
-        if let Some(flow) = self.way(&dialog) {
+        if let Some(flow) = self.way(&dialog, cx) {
             self.send(prack, flow, cx);
         }
     }
@@ -253,6 +260,7 @@ impl Legs {
     }
 
     fn on_failed(&mut self, id: LegId, client: ClientId, rank: (u16, u16), cause: Cause, cx: &mut Context<'_>) {
+        self.forget_attempt(client);
         let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         self.clients.remove(&client);
         let gone = calling.branches.iter().filter(|it| it.invite == client).flat_map(|it| &it.earlies);
@@ -273,6 +281,7 @@ impl Legs {
     pub(crate) fn cancel(&mut self, invites: &[ClientId], elsewhere: bool, cx: &mut Context<'_>) {
         for invite in invites {
             self.clients.remove(invite);
+            self.forget_attempt(*invite);
             self.endpoint.cancel(*invite, elsewhere, cx.now, &mut self.wire);
         }
         self.flush(cx);
@@ -319,8 +328,17 @@ impl Legs {
     }
 
     /// Goes on with another INVITE in place of one that was refused, and with no early dialog. False if it cannot be sent.
-    fn call_again(&mut self, id: LegId, before: ClientId, invite: Request, to: Flow, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn call_again(
+        &mut self,
+        id: LegId,
+        before: ClientId,
+        mut invite: Request,
+        to: Flow,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        self.prepare_again(before, &mut invite, to, cx);
         let Some(next) = self.send(invite.clone(), to, cx) else { return false };
+        self.attempt_goes_on(before, next, to, cx);
         self.clients.remove(&before);
         self.clients.insert(next, Purpose::Invite(id));
         let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return false };
@@ -336,10 +354,12 @@ impl Legs {
 
     pub(crate) fn on_unanswered(&mut self, client: ClientId, cx: &mut Context<'_>) {
         match self.clients.get(&client).copied() {
+            Some(Purpose::Invite(_)) if self.tries_elsewhere(client, cx) => {}
             Some(Purpose::Invite(id)) => self.on_failed(id, client, SILENCE, Cause::Unavailable, cx),
             Some(Purpose::Probe(id)) => self.on_probed(id, client, 408, cx),
             Some(Purpose::Refresh(id)) => self.on_refresh_failed(id, client, 408, None, cx),
             Some(Purpose::PickUp(id)) => self.on_picked_up(id, client, 408, cx),
+            Some(Purpose::Enrol(number)) => self.on_unenrolled(number, client, cx),
             None => {}
         }
     }

@@ -29,11 +29,16 @@ impl Legs {
         self.registrar_says(registrar::Input::Closed(flow), cx);
         self.endpoint.handle(Wire::Closed(flow), cx.now, &mut self.wire);
         self.dispatch(cx);
+        self.enrolments_lost(flow, cx);
     }
 
-    /// Where a dialog's requests go now. A phone whose connection is gone may have registered over another one.
-    pub(crate) fn way(&self, dialog: &Dialog) -> Option<Flow> {
+    /// Where a dialog's requests go now. A phone whose connection is gone may have registered over another one; a trunk
+    /// is connected to again.
+    pub(crate) fn way(&mut self, dialog: &Dialog, cx: &mut Context<'_>) -> Option<Flow> {
         let flow = dialog.flow();
+        if self.leads_to_trunk(flow) {
+            self.reach(flow, cx);
+        }
         if self.is_open(flow) {
             return Some(flow);
         }
@@ -66,6 +71,7 @@ impl Legs {
     /// Whether a phone is registered over this connection or has a call over it.
     fn is_used(&self, flow: Flow) -> bool {
         self.registrar.iter().any(|(_, it)| it.flow == flow)
+            || self.is_enrolled_over(flow)
             || self.legs.values().flat_map(Leg::dialogs).map(Dialog::flow).any(|it| it == flow)
     }
 }

@@ -138,7 +138,8 @@ impl Legs {
     /// Asks a peer that has been silent whether it is still there (V-08).
     pub(crate) fn probe(&mut self, id: LegId, cx: &mut Context<'_>) {
         let Some(Stage::Up { dialog, probe: None, .. }) = self.legs.get(&id).map(|it| &it.stage) else { return };
-        let Some(flow) = self.way(dialog) else { return self.hang_up(id, Cause::Gone, cx) };
+        let dialog = dialog.clone();
+        let Some(flow) = self.way(&dialog, cx) else { return self.hang_up(id, Cause::Gone, cx) };
         let Some(Stage::Up { dialog, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         let request = dialog.request(&Method::Options);
         let Some(client) = self.send(request, flow, cx) else { return };
@@ -177,7 +178,7 @@ impl Legs {
     }
 
     pub(crate) fn bye(&mut self, mut dialog: Dialog, cx: &mut Context<'_>) {
-        let Some(flow) = self.way(&dialog) else { return };
+        let Some(flow) = self.way(&dialog, cx) else { return };
         // However the peer answers, and if it does not: the dialog is over (s15.1.1).
         self.send(dialog.request(&Method::Bye), flow, cx);
     }

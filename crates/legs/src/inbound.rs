@@ -2,11 +2,11 @@
 
 use domain::{
     ids::LegId,
-    leg::{Cause, LegEvent},
+    leg::{Cause, LegEvent, Origin},
 };
 use media_proto::sdp::{Author, Description, Direction};
 use rand_chacha::rand_core::Rng;
-use sip_proto::{Dialog, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, ServerId, message};
+use sip_proto::{Dialog, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, ServerId};
 
 use crate::{
     Context, Legs, MediaOrder, Output,
@@ -15,6 +15,7 @@ use crate::{
     leg::{Leg, Media, Stage, Unacked, codecs},
     reliable::{Exchange, Reliable, Wanted},
     timer::Timer,
+    trunks::number,
 };
 
 impl Legs {
@@ -55,9 +56,10 @@ impl Legs {
         self.refuse(id, 100, cx);
         self.inbound += 1;
         let leg = LegId(LegId::INBOUND | self.inbound);
-        let user = message::user(&request.uri);
-        // What follows a semicolon are parameters of a telephone number (RFC 3966 s3), not part of what was dialled.
-        let dialled = user.split(';').next().unwrap_or_default().to_owned();
+        let dialled = match &origin {
+            Origin::Trunk { .. } => self.dialled_through(from, request),
+            Origin::Device(_) => number(&request.uri),
+        };
         self.dialogs.insert(dialog.id().clone(), leg);
         self.servers.insert(id, leg);
         let codecs = offer.as_ref().map(codecs).unwrap_or_default();

@@ -3,9 +3,11 @@
 
 mod admission;
 mod answers;
+mod attempts;
 mod calling;
 mod connections;
 mod dialogs;
+mod enrolments;
 mod inbound;
 mod leg;
 mod outbound;
@@ -14,6 +16,7 @@ mod registration;
 mod reliable;
 mod settings;
 mod timer;
+mod trunks;
 
 #[cfg(test)]
 mod tests;
@@ -38,10 +41,14 @@ use sip_proto::{
 };
 use std::net::SocketAddr;
 
-pub use self::settings::Settings;
 use self::{
     admission::{Peers, Refusal},
     leg::Leg,
+    trunks::Trunks,
+};
+pub use self::{
+    enrolments::{TrunkCounts, TrunkState},
+    settings::Settings,
 };
 
 /// What the legs are told.
@@ -69,6 +76,13 @@ pub enum Input<'a> {
     Order(LegAction),
     /// The devices and trunks, whenever they change.
     Directory(Directory),
+    /// A trunk's name has been resolved, anew or for the first time.
+    Resolved {
+        /// The trunk's name in the directory.
+        trunk: String,
+        /// Where it is, the best first.
+        targets: Vec<Flow>,
+    },
     /// The registrations that were saved before a restart.
     Registrations(Vec<Registration>),
     /// Nothing has been heard from this leg's peer for a while: it is asked whether it is still there (V-08).
@@ -89,8 +103,18 @@ pub enum Output {
         /// The whole message.
         bytes: Vec<u8>,
     },
+    /// Connect to this peer; what is to be transmitted to it waits until then. [`Input::Disconnected`] says that it
+    /// failed.
+    Connect(SocketAddr),
     /// Close the connection with this peer.
     Disconnect(SocketAddr),
+    /// How our registration at a trunk stands, for the log.
+    Trunk {
+        /// The trunk's name.
+        name: String,
+        /// How.
+        state: TrunkState,
+    },
     /// Tell the domain.
     Event(LegId, LegEvent),
     /// Tell the media workers.
@@ -183,6 +207,7 @@ pub struct Legs {
     registrar: Registrar,
     streams: Streams,
     peers: Peers,
+    trunks: Trunks,
     random: ChaCha8Rng,
     legs: BTreeMap<LegId, Leg>,
     dialogs: HashMap<DialogId, LegId>,
@@ -208,6 +233,8 @@ enum Purpose {
     Refresh(LegId),
     /// A NOTIFY that tells a leg's phone to answer.
     PickUp(LegId),
+    /// A REGISTER at a trunk.
+    Enrol(u64),
 }
 
 /// What goes with every input.
@@ -237,6 +264,7 @@ impl Legs {
             registrar: Registrar::new(),
             streams: Streams::default(),
             peers: Peers::default(),
+            trunks: Trunks::default(),
             random,
             legs: BTreeMap::new(),
             dialogs: HashMap::new(),
@@ -269,12 +297,17 @@ impl Legs {
                 self.dispatch(cx);
                 self.expire_registrations(cx);
                 self.ring_alarms(cx);
+                self.trunk_timeouts(cx);
             }
             Input::Order(action) => self.order(action, cx),
             Input::Directory(directory) => self.on_directory(&directory, cx),
+            Input::Resolved { trunk, targets } => self.on_resolved(&trunk, targets, cx),
             Input::Registrations(saved) => self.restore(saved, cx),
             Input::Silent(leg) => self.probe(leg, cx),
-            Input::Drain => self.draining = true,
+            Input::Drain => {
+                self.draining = true;
+                self.withdraw(cx);
+            }
         }
     }
 
@@ -282,8 +315,13 @@ impl Legs {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         let alarm = self.alarms.first().map(|it| it.0);
-        let others = [self.endpoint.poll_timeout(), self.registrar.poll_timeout(), self.streams.poll_timeout()];
-        others.into_iter().flatten().chain(alarm).min()
+        let machines = [
+            self.endpoint.poll_timeout(),
+            self.registrar.poll_timeout(),
+            self.streams.poll_timeout(),
+            self.trunks.poll_timeout(),
+        ];
+        machines.into_iter().flatten().chain(alarm).min()
     }
 
     /// How many legs there are.
@@ -421,6 +459,7 @@ impl Legs {
         }
         for client in leg.clients() {
             self.clients.remove(&client);
+            self.forget_attempt(client);
         }
         if leg.media.is_some() {
             cx.out.push(Output::Media(MediaOrder::Close { leg: id }));

@@ -1,17 +1,20 @@
 //! Legs that we begin: from the order to dial to the INVITEs that we send.
 
+use clock::Time;
 use domain::{
     ids::{CallId, LegId},
     leg::{Alert, Cause, LegEvent, OfferDirection, Target},
 };
 use media_proto::{codec::Codec, sdp::Direction};
 use sip_proto::{
-    Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Uri,
+    ClientId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Uri,
     message::{self, escape_user, other_header, quoted},
+    registrar::Binding,
 };
 
 use crate::{
     Context, Legs, MediaOrder, Output, Purpose,
+    attempts::First,
     calling::Calling,
     inbound::SDP,
     leg::{Leg, Stage},
@@ -33,6 +36,16 @@ struct Destination {
     uri: Uri,
     to: String,
     flow: Flow,
+    /// Proxies on the way.
+    path: Vec<String>,
+    trunk: Option<Behind>,
+}
+
+/// What is particular to a call through a trunk.
+struct Behind {
+    name: String,
+    /// The address that we call from, where the trunk knows us by an account.
+    caller: Option<String>,
 }
 
 impl Legs {
@@ -41,7 +54,7 @@ impl Legs {
         if self.legs.contains_key(&id) {
             return;
         }
-        let destinations = self.destinations(&dial.to);
+        let destinations = self.destinations(&dial.to, cx.now);
         if destinations.is_empty() {
             return cx.tell(id, LegEvent::Ended(Cause::Unavailable));
         }
@@ -60,9 +73,9 @@ impl Legs {
         for destination in destinations {
             let mut invite = self.invite(&destination, dial, hops);
             invite.carry(SDP, offer.clone());
-            if let Some(client) = self.send(invite.clone(), destination.flow, cx) {
-                calling.add(client, invite, destination.flow);
-                self.clients.insert(client, Purpose::Invite(id));
+            let flow = destination.flow;
+            if let Some((client, invite)) = self.send_invite(invite, destination, dial.alert, id, cx) {
+                calling.add(client, invite, flow);
             }
         }
         let has_begun = !calling.clients().is_empty();
@@ -76,21 +89,46 @@ impl Legs {
         }
     }
 
-    fn destinations(&self, to: &Target) -> Vec<Destination> {
+    fn send_invite(
+        &mut self,
+        invite: Request,
+        to: Destination,
+        alert: Alert,
+        leg: LegId,
+        cx: &mut Context<'_>,
+    ) -> Option<(ClientId, Request)> {
+        if let Some(behind) = to.trunk {
+            // Whoever is to answer by itself is the one that was asked for (V-07).
+            let first = First { trunk: behind.name, flow: to.flow, follows: alert == Alert::Ring };
+            return self.attempt(leg, first, invite, cx);
+        }
+        let client = self.send(invite.clone(), to.flow, cx)?;
+        self.clients.insert(client, Purpose::Invite(leg));
+        Some((client, invite))
+    }
+
+    fn destinations(&self, to: &Target, now: Time) -> Vec<Destination> {
         match to {
             Target::Device(number) => {
                 let to = format!("<sip:{number}@{}>", self.settings.domain);
                 let bindings = self.registrar.bindings(number.as_str()).into_iter();
-                bindings.map(|it| Destination { uri: it.contact.clone(), to: to.clone(), flow: it.flow }).collect()
+                let destination = |it: &Binding| {
+                    let (uri, path) = (it.contact.clone(), it.path.clone());
+                    Destination { uri, to: to.clone(), flow: it.flow, path, trunk: None }
+                };
+                bindings.map(destination).collect()
             }
-            Target::Trunk { name, number } => self.behind(name, number).into_iter().collect(),
+            Target::Trunk { name, number } => self.behind(name, number, now).into_iter().collect(),
         }
     }
 
-    fn behind(&self, trunk: &str, number: &str) -> Option<Destination> {
-        let flow = self.peers.trunk_flow(trunk)?;
-        let text = format!("sip:{}@{}", escape_user(number), flow.remote);
-        Some(Destination { uri: message::uri(&text)?, to: format!("<{text}>"), flow })
+    fn behind(&self, name: &str, number: &str, now: Time) -> Option<Destination> {
+        let trunk = self.trunks.all.get(name)?;
+        let uri = trunk.uri(number)?;
+        let caller = trunk.account().and_then(|it| trunk.uri(&it.user_name)).map(|it| format!("<{it}>"));
+        let flow = *trunk.ways(now).first()?;
+        let trunk = Some(Behind { name: name.to_owned(), caller });
+        Some(Destination { to: format!("<{uri}>"), uri, flow, path: Vec::new(), trunk })
     }
 
     fn invite(&mut self, destination: &Destination, dial: &Dial, hops: u8) -> Request {
@@ -98,6 +136,8 @@ impl Legs {
         let from = if dial.from.is_empty() {
             // RFC 3323 s4.1.1.3.
             r#""Anonymous" <sip:anonymous@anonymous.invalid>"#.to_owned()
+        } else if let Some(caller) = destination.trunk.as_ref().and_then(|it| it.caller.as_ref()) {
+            caller.clone()
         } else if dial.display.is_empty() {
             format!("<sip:{}@{domain}>", escape_user(&dial.from))
         } else {
@@ -106,6 +146,9 @@ impl Legs {
         let mut invite = message::request(Method::Invite, destination.uri.clone());
         let headers = &mut invite.headers;
         headers.add(HeaderName::MaxForwards, hops.to_string());
+        for route in &destination.path {
+            headers.add(HeaderName::Route, route.as_str());
+        }
         headers.add(HeaderName::From, format!("{from};tag={}", self.endpoint.token()));
         headers.add(HeaderName::To, destination.to.clone());
         headers.add(HeaderName::CallId, self.endpoint.token());

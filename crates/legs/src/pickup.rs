@@ -28,7 +28,7 @@ impl Legs {
         let Some(Stage::Calling(calling)) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         let asked = calling.picks_up().map(|it| (it.request(&Method::Notify), it.clone()));
         let sent = asked.and_then(|(mut notify, dialog)| {
-            let flow = self.way(&dialog)?;
+            let flow = self.way(&dialog, cx)?;
             notify.headers.add(HeaderName::Contact, self.settings.contact_field(flow.transport));
             notify.headers.add(HeaderName::Event, "talk");
             notify.headers.add(HeaderName::SubscriptionState, "active");

@@ -53,6 +53,7 @@ impl Legs {
         for number in changed {
             self.registrar_says(Input::Forget(number.as_str()), cx);
         }
+        self.on_trunks(&directory.trunks, cx);
     }
 
     pub(crate) fn restore(&mut self, saved: Vec<Registration>, cx: &mut Context<'_>) {
@@ -122,6 +123,11 @@ fn write(number: PhoneNumber, saved: Saved) -> Registration {
         call_id: saved.call_id,
         cseq: saved.sequence,
         expires: Time::from_unix_ms(saved.expires_unix_ms),
+        agent: saved.agent,
+        preference: saved.preference,
+        instance: saved.instance,
+        reg_id: saved.reg_id,
+        path: saved.path,
     }
 }
 
@@ -131,10 +137,12 @@ fn read(kept: Registration) -> Saved {
         contact: kept.contact,
         remote: kept.source,
         expires_unix_ms: kept.expires.unix_ms(),
-        agent: String::new(),
-        preference: 1000,
+        agent: kept.agent,
+        preference: kept.preference,
         call_id: kept.call_id,
         sequence: kept.cseq,
-        instance: String::new(),
+        instance: kept.instance,
+        reg_id: kept.reg_id,
+        path: kept.path,
     }
 }

@@ -64,7 +64,7 @@ impl Settings {
             Method::Prack,
             Method::Register,
         ];
-        config.supported = vec![reliable::OPTION.to_owned(), session::OPTION.to_owned()];
+        config.supported = [reliable::OPTION, session::OPTION, "path", "outbound"].map(str::to_owned).into();
         config.t1_ms = self.t1_ms;
         config.transactions_max = self.transactions_max;
         config

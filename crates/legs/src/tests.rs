@@ -11,6 +11,7 @@ mod pickup;
 mod proving;
 mod reliable;
 mod timers;
+mod trunks;
 mod world;
 
 use self::world::check;

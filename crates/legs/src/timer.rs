@@ -158,11 +158,12 @@ impl Legs {
     fn refresh(&mut self, id: LegId, cx: &mut Context<'_>) {
         let Some(leg) = self.legs.get(&id) else { return };
         let Stage::Up { dialog, unacked, timer, .. } = &leg.stage else { return };
-        let Some(flow) = self.way(dialog) else { return self.hang_up(id, Cause::Gone, cx) };
         let is_invite = !timer.updates;
         let text = leg.media.as_ref().and_then(|it| it.author.last()).filter(|_| is_invite);
         let waits = is_invite && unacked.is_some();
         let (interval, floor) = (timer.session.interval, timer.floor);
+        let dialog = dialog.clone();
+        let Some(flow) = self.way(&dialog, cx) else { return self.hang_up(id, Cause::Gone, cx) };
         let Some(Stage::Up { dialog, timer, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) else { return };
         timer.at = cx.now + PAUSE;
         if waits {

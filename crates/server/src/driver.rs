@@ -12,7 +12,7 @@ use clock::{Clock, Time};
 use domain::{
     command::{Command, DeviceOperation, Refusal, Reply, UserRequest},
     engine::Engine,
-    event::{Action, Directory, Event, Outcome},
+    event::{Action, Event, Outcome},
     ids::{LegId, PhoneNumber, RequestId, Ticket},
     leg::{Cause, LegAction, LegOrder},
     record::Record,
@@ -52,8 +52,6 @@ pub(crate) enum Tiding {
     Stored(Ticket, Outcome),
     /// From a media worker.
     Media(media::Event),
-    /// The directory of this number with the addresses of trunks that it has by name.
-    Resolved(u64, Directory),
 }
 
 /// Everything that the driver drives.
@@ -70,10 +68,6 @@ pub(crate) struct Driver {
     chronicle: Chronicle,
     asks: mpsc::Receiver<Ask>,
     tidings: mpsc::UnboundedReceiver<Tiding>,
-    /// For answers to questions that the driver itself asks.
-    answers: mpsc::UnboundedSender<Tiding>,
-    /// How many directories there have been.
-    directories: u64,
     leases: Leases,
     waiting: BTreeMap<RequestId, oneshot::Sender<Result<Reply, Refusal>>>,
     last_request: u64,
@@ -97,14 +91,12 @@ pub(crate) struct Parts {
     pub(crate) asks: mpsc::Receiver<Ask>,
     /// Not bounded by itself: every tiding answers an order of the driver's own, or comes once in half a minute.
     pub(crate) tidings: mpsc::UnboundedReceiver<Tiding>,
-    /// The way in to `tidings`.
-    pub(crate) answers: mpsc::UnboundedSender<Tiding>,
 }
 
 impl Driver {
     /// Begins with what storage held.
     pub(crate) fn new(parts: Parts, saved: domain::event::Saved) -> Self {
-        let Parts { clock, engine, sip, media, storage, views, push, pulse, tape, asks, tidings, answers } = parts;
+        let Parts { clock, engine, sip, media, storage, views, push, pulse, tape, asks, tidings } = parts;
         let leases = Leases { ports: media.ports().clone(), waiting: BTreeMap::new(), tape };
         let mut driver = Self {
             clock,
@@ -119,8 +111,6 @@ impl Driver {
             pulse,
             asks,
             tidings,
-            answers,
-            directories: 0,
             leases,
             waiting: BTreeMap::new(),
             last_request: 0,
@@ -140,7 +130,7 @@ impl Driver {
     /// Runs until it is told to stop, or has drained.
     pub(crate) async fn run(mut self) {
         loop {
-            if self.draining && self.sip.legs().is_empty() {
+            if self.draining && self.sip.legs().is_drained() {
                 break;
             }
             let sleep = self.sleep();
@@ -158,7 +148,7 @@ impl Driver {
                         break;
                     }
                 }
-                Woken::Tiding(tiding) => self.tiding(tiding),
+                Woken::Tiding(tiding) => self.tiding(&tiding),
                 Woken::Timer => {}
             }
             self.timeouts();
@@ -251,14 +241,9 @@ impl Driver {
         }
     }
 
-    fn tiding(&mut self, tiding: Tiding) {
+    fn tiding(&mut self, tiding: &Tiding) {
         let now = self.clock.now();
-        match tiding {
-            // An older one than the directory in force says nothing any more.
-            Tiding::Resolved(number, directory) if number == self.directories => {
-                self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
-            }
-            Tiding::Resolved(..) => {}
+        match *tiding {
             Tiding::Stored(ticket, outcome) => self.tell(Event::Stored { ticket, outcome }, now),
             Tiding::Media(media::Event::Applied { call, version }) => {
                 self.leases.tape.happened(now, || Note::Applied { call, version });
@@ -300,8 +285,9 @@ impl Driver {
                 Output::DropRegistration { number, contact } => {
                     self.keep(vec![Record::RegistrationGone { number, contact }]);
                 }
+                Output::Trunk { name, state } => figures::trunk(&name, state),
                 // The adapter has done these.
-                Output::Transmit { .. } | Output::Disconnect(_) => {}
+                Output::Transmit { .. } | Output::Connect(_) | Output::Disconnect(_) => {}
             }
         }
         // Keeps its memory for the next turn.
@@ -339,7 +325,9 @@ impl Driver {
                     drop(answer.send(result));
                 }
             }
-            Action::Directory(directory) => self.directory(directory, now),
+            Action::Directory(directory) => {
+                self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
+            }
         }
     }
 
@@ -350,17 +338,6 @@ impl Driver {
             crate::music::read(Path::new(file)).map_err(error).ok()
         });
         self.media.set_music(queue, music);
-    }
-
-    /// Devices count at once, and trunks known by address; those known by name when their addresses are found.
-    fn directory(&mut self, directory: Directory, now: Time) {
-        self.directories += 1;
-        if directory.trunks.iter().any(sip::is_named) {
-            let (number, directory, tidings) = (self.directories, directory.clone(), self.answers.clone());
-            // An error means that the driver has ended.
-            tokio::spawn(async move { drop(tidings.send(Tiding::Resolved(number, sip::resolve(directory).await))) });
-        }
-        self.sip.handle(Input::Directory(directory), &mut self.leases, now, &mut self.outputs);
     }
 
     fn store(&mut self, ticket: Ticket, records: Vec<Record>, now: Time) {

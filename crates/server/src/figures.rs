@@ -125,6 +125,16 @@ fn sample_sip(sip: &sip::Sip) {
     gauge!("undertone_sip_transactions").set(sip.legs().transactions() as f64);
     gauge!("undertone_registrations").set(sip.legs().registrations() as f64);
     let stages = sip.legs().stages();
+    let sip::TrunkCounts { by_address, registered, registering, failed, unresolved } = sip.legs().trunks();
+    for (state, count) in [
+        ("by_address", by_address),
+        ("registered", registered),
+        ("registering", registering),
+        ("failed", failed),
+        ("unresolved", unresolved),
+    ] {
+        gauge!("undertone_trunks", "state" => state).set(count as f64);
+    }
     for (state, count) in [("offered", stages.offered), ("calling", stages.calling), ("up", stages.up)] {
         gauge!("undertone_legs", "state" => state).set(count as f64);
     }
@@ -147,6 +157,30 @@ fn sample_worker(it: &media::Snapshot) {
         counter!("undertone_media_packets_total", "worker" => worker.clone(), "direction" => direction).absolute(count);
     }
     counter!("undertone_media_packets_unsent_total", "worker" => worker).absolute(it.unsent);
+}
+
+/// Our registration at a trunk stands otherwise than before.
+pub(crate) fn trunk(name: &str, state: sip::TrunkState) {
+    let result = match state {
+        sip::TrunkState::Registered(seconds) => {
+            // Each refresh says so again.
+            tracing::debug!(trunk = name, seconds, "registered at the trunk");
+            "registered"
+        }
+        sip::TrunkState::Refused(status) => {
+            tracing::warn!(trunk = name, status, "the trunk refuses our registration; trying again later");
+            "refused"
+        }
+        sip::TrunkState::Unreachable => {
+            tracing::warn!(trunk = name, "the trunk does not answer our registration; trying again later");
+            "unreachable"
+        }
+        sip::TrunkState::Unregistered => {
+            tracing::info!(trunk = name, "no longer registered at the trunk");
+            "unregistered"
+        }
+    };
+    counter!("undertone_trunk_registrations_total", "result" => result).increment(1);
 }
 
 /// A command was refused.
@@ -247,6 +281,8 @@ const FIGURES: &[(&str, Kind, Unit, &str)] = &[
     ("undertone_sip_requests_shed_total", Kind::Counter, Unit::Count, "SIP requests beyond their sender's share"),
     ("undertone_sip_transactions", Kind::Gauge, Unit::Count, "SIP transactions held"),
     ("undertone_registrations", Kind::Gauge, Unit::Count, "Contacts registered"),
+    ("undertone_trunks", Kind::Gauge, Unit::Count, "Trunks by how our registration there stands"),
+    ("undertone_trunk_registrations_total", Kind::Counter, Unit::Count, "Our registrations at trunks, by result"),
     ("undertone_legs", Kind::Gauge, Unit::Count, "Legs by state"),
     ("undertone_calls", Kind::Gauge, Unit::Count, "Calls whose last leg has not ended"),
     ("undertone_calls_begun_total", Kind::Counter, Unit::Count, "Calls begun"),

@@ -10,8 +10,8 @@ use std::{
 
 use domain::{
     config::{
-        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret,
-        TelephonyNetwork, Trunk, User,
+        Account, ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret,
+        TelephonyNetwork, Trunk, TrunkTransport, User,
     },
     ids::{DeviceId, PhoneNumber, UserId},
 };
@@ -96,6 +96,10 @@ struct TrunkTable {
     #[serde(default)]
     transport: Transport,
     #[serde(default)]
+    register: bool,
+    username: Option<Word>,
+    password: Option<Password>,
+    #[serde(default)]
     inbound: BTreeMap<String, Number>,
 }
 
@@ -130,12 +134,14 @@ enum Network {
     Public,
 }
 
-/// Trunks speak UDP.
+/// How a trunk is spoken to; left out, its domain may say.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Transport {
     #[default]
-    #[serde(rename = "udp")]
+    Any,
     Udp,
+    Tcp,
 }
 
 fn agent_alone() -> BTreeSet<RoleName> {
@@ -167,6 +173,20 @@ impl<'de> Deserialize<'de> for Name {
             return Err(serde::de::Error::custom(
                 "a name has 1 to 64 characters and neither \":\" nor control characters",
             ));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A user name at a trunk.
+#[derive(Clone, Debug)]
+struct Word(String);
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        if text.is_empty() || text.len() > 128 || text.chars().any(|it| it.is_control() || it.is_whitespace()) {
+            return Err(serde::de::Error::custom("a username has 1 to 128 characters and no blanks"));
         }
         Ok(Self(text))
     }
@@ -291,6 +311,15 @@ impl File {
             if !trunks.insert(name) {
                 return Err(at(trunk.span(), format!("the trunk {name} stands here a second time")));
             }
+            let it = trunk.get_ref();
+            if it.username.is_some() != it.password.is_some() || (it.register && it.username.is_none()) {
+                return Err(at(
+                    trunk.span(),
+                    format!(
+                        "the trunk {name} needs both a username and a password, to register and to answer challenges"
+                    ),
+                ));
+            }
         }
         Ok(())
     }
@@ -403,11 +432,20 @@ fn queue(it: QueueTable) -> Queue {
 }
 
 fn trunk(it: TrunkTable) -> Trunk {
-    let Transport::Udp = it.transport;
+    let account = it.username.zip(it.password).map(|(user_name, password)| Account {
+        user_name: user_name.0,
+        password: Secret(password.0),
+        register: it.register,
+    });
     Trunk {
         name: it.name.0,
         address: it.address.0,
-        transport: "udp".into(),
+        transport: match it.transport {
+            Transport::Any => TrunkTransport::Any,
+            Transport::Udp => TrunkTransport::Udp,
+            Transport::Tcp => TrunkTransport::Tcp,
+        },
+        account,
         inbound: it.inbound.into_iter().map(|(dialled, number)| (dialled, number.0)).collect(),
     }
 }

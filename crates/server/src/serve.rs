@@ -113,10 +113,7 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
     let http = listener.local_addr().map_err(|it| StartError::Listen(listen, it))?;
 
     let (asks, asks_in) = mpsc::channel(ASKS);
-    let deliver = {
-        let tidings = tidings.clone();
-        move |event| drop(tidings.send(Tiding::Media(event)))
-    };
+    let deliver = move |event| drop(tidings.send(Tiding::Media(event)));
     let media = media(config, deliver)?;
     let signalling = signalling()?;
     let sip = {
@@ -142,7 +139,6 @@ pub(crate) fn start(config: &Config, provision: Option<provision::File>) -> Resu
         tape,
         asks: asks_in,
         tidings: tidings_in,
-        answers: tidings,
     };
     let driver = std::thread::Builder::new()
         .name("driver".into())

@@ -8,7 +8,7 @@ use domain::{
     },
     config::{
         ContactCenter, Device, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret, TelephonyNetwork,
-        Trunk, User,
+        Trunk, TrunkTransport, User,
     },
     ids::{DeviceId, PhoneNumber, UserId},
 };
@@ -171,7 +171,8 @@ pub(crate) fn provision() -> Provision {
     let trunk = Trunk {
         name: "carrier".into(),
         address: "10.0.9.9".into(),
-        transport: "udp".into(),
+        transport: TrunkTransport::Udp,
+        account: None,
         inbound: std::collections::BTreeMap::new(),
     };
     Provision {

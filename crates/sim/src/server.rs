@@ -298,7 +298,10 @@ impl Server {
                 Output::Registered(number) => work.push_back(Work::Engine(Event::Registered(number))),
                 Output::Unregistered(number) => work.push_back(Work::Engine(Event::Unregistered(number))),
                 Output::SaveRegistration(it) => self.disk.register(it),
-                Output::Disconnect(peer) => return Err(format!("nobody is connected, not even {peer}")),
+                Output::Trunk { name, .. } => return Err(format!("nobody registers at {name}")),
+                Output::Connect(peer) | Output::Disconnect(peer) => {
+                    return Err(format!("nobody is connected, not even {peer}"));
+                }
                 Output::DropRegistration { number, contact } => {
                     self.disk.write(Record::RegistrationGone { number, contact });
                 }

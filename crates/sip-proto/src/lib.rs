@@ -4,6 +4,7 @@ pub mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod message;
+pub mod registrant;
 pub mod registrar;
 pub mod reliable;
 pub mod session;

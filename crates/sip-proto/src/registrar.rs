@@ -1,13 +1,17 @@
 //! The registrar (RFC 3261 s10.3): where the phones of each device number are now.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use clock::Time;
 
 use crate::{
     message::{
-        self, Address, ContactValue, HeaderName, HeadersExt, Host, MessageExt, Request, Response, Uri, response_to,
-        user,
+        self, Address, ContactValue, HeaderName, HeadersExt, Host, MessageExt, Request, Response, Uri, quoted,
+        response_to, user,
     },
     transport::{Flow, Transport},
 };
@@ -31,6 +35,10 @@ pub struct Binding {
     sequence: u32,
     /// `+sip.instance`: the same phone, whatever its contact (RFC 5626 s4.1); may be empty.
     instance: String,
+    /// Which of the phone's flows this is (RFC 5626 s4.2); 0 for phones that know nothing of flows.
+    reg_id: u32,
+    /// The proxies on the way to the phone, as `Route` values, the nearest to us first (RFC 3327 s5.4).
+    pub path: Vec<String>,
     serial: u64,
 }
 
@@ -55,6 +63,10 @@ pub struct Saved {
     pub sequence: u32,
     /// The `+sip.instance` of the contact.
     pub instance: String,
+    /// Its `reg-id`; 0 without one.
+    pub reg_id: u32,
+    /// The values of `Path`.
+    pub path: Vec<String>,
 }
 
 impl Binding {
@@ -73,6 +85,8 @@ impl Binding {
                 call_id: self.call_id.clone(),
                 sequence: self.sequence,
                 instance: self.instance.clone(),
+                reg_id: self.reg_id,
+                path: self.path.clone(),
             }),
         }
     }
@@ -87,12 +101,34 @@ impl Binding {
             call_id: saved.call_id.clone(),
             sequence: saved.sequence,
             instance: saved.instance.clone(),
+            reg_id: saved.reg_id,
+            path: saved.path.clone(),
             serial: 0,
         })
     }
 
-    fn is_same_phone(&self, contact: &Uri, instance: &str) -> bool {
-        self.contact.equivalent(contact) || (!instance.is_empty() && instance == self.instance)
+    /// The same phone has one binding, or one for each of its flows (RFC 5626 s6).
+    fn is_replaced_by(&self, contact: &Uri, instance: &str, reg_id: u32) -> bool {
+        let same_phone = !instance.is_empty() && instance == self.instance;
+        match reg_id {
+            0 => same_phone || self.contact.equivalent(contact),
+            _ if same_phone => self.reg_id == reg_id || self.reg_id == 0,
+            // Another phone with the same contact: it has taken over the address.
+            _ => self.instance.is_empty() && self.contact.equivalent(contact),
+        }
+    }
+
+    /// The `Contact` that lists it.
+    fn listed(&self, now: Time) -> String {
+        let seconds = self.expires.since(now).as_millis().div_ceil(1000);
+        let mut text = format!("<{}>", self.contact);
+        if !self.instance.is_empty() {
+            text.push_str(&format!(";+sip.instance={}", quoted(&self.instance)));
+        }
+        if self.reg_id > 0 {
+            text.push_str(&format!(";reg-id={}", self.reg_id));
+        }
+        format!("{text};expires={seconds}")
     }
 }
 
@@ -202,9 +238,17 @@ impl Registrar {
         self.deadlines.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The bindings of a number, the preferred one first, and among equals the one registered last.
+    /// The phones of a number, the preferred one first, and among equals the one registered last. A phone with several
+    /// flows is there once, with the flow registered last (RFC 5626 s7).
     #[must_use]
     pub fn bindings(&self, number: &str) -> Vec<&Binding> {
+        let mut found = self.all_bindings(number);
+        let mut seen = BTreeSet::new();
+        found.retain(|it| it.instance.is_empty() || seen.insert(&it.instance));
+        found
+    }
+
+    fn all_bindings(&self, number: &str) -> Vec<&Binding> {
         let mut found: Vec<_> = self.numbers.get(number).into_iter().flatten().rev().collect();
         found.sort_by_key(|it| std::cmp::Reverse(it.preference));
         found
@@ -266,8 +310,12 @@ impl Registrar {
                 Ok(())
             }
             Wanted::Contacts(contacts) => {
+                let path = path(request)?;
+                if contacts.iter().any(|it| it.reg_id > 0) && !has_edge(request, &path) {
+                    return Err(Refusal::NoOutbound);
+                }
                 for it in &contacts {
-                    self.check_order(number, order, |bound| bound.is_same_phone(&it.uri, &it.instance))?;
+                    self.check_order(number, order, |bound| bound.is_replaced_by(&it.uri, &it.instance, it.reg_id))?;
                 }
                 for it in contacts {
                     self.bind(number, it, order, request, from, now, out);
@@ -297,13 +345,14 @@ impl Registrar {
         now: Time,
         out: &mut Vec<Output>,
     ) {
-        let WantedContact { uri, instance, preference, seconds } = wanted;
+        let WantedContact { uri, instance, reg_id, preference, seconds } = wanted;
         if seconds == 0 {
-            return self.remove(number, |it| it.is_same_phone(&uri, &instance), Why::Removed, out);
+            return self.remove(number, |it| it.is_replaced_by(&uri, &instance, reg_id), Why::Removed, out);
         }
+        let path = path(request).unwrap_or_default();
         let agent = request.text(&HeaderName::UserAgent).unwrap_or_default();
         let binding = Binding {
-            flow: flow_to(&uri, from),
+            flow: if reg_id > 0 || !path.is_empty() { from } else { flow_to(&uri, from) },
             contact: uri,
             expires: now + Duration::from_secs(seconds),
             agent: agent.chars().take(AGENT_MAX).collect(),
@@ -311,6 +360,8 @@ impl Registrar {
             call_id: order.call_id.to_owned(),
             sequence: order.sequence,
             instance,
+            reg_id,
+            path,
             serial: 0,
         };
         self.put(number, binding, out);
@@ -323,7 +374,7 @@ impl Registrar {
         let mut gone = Vec::new();
         let bound = self.numbers.entry(number.to_owned()).or_default();
         bound.retain(|it| {
-            let replaced = it.is_same_phone(&binding.contact, &binding.instance);
+            let replaced = it.is_replaced_by(&binding.contact, &binding.instance, binding.reg_id);
             if replaced {
                 gone.push(it.clone());
             }
@@ -366,9 +417,16 @@ impl Registrar {
     /// s10.3 step 8: 200 with every binding of the number and what is left of its time.
     fn listing(&self, number: &str, request: &Request, now: Time) -> Response {
         let mut response = response_to(request, 200);
-        for it in self.bindings(number) {
-            let seconds = it.expires.since(now).as_millis().div_ceil(1000);
-            response.headers.add(HeaderName::Contact, format!("<{}>;expires={seconds}", it.contact));
+        for it in self.all_bindings(number) {
+            response.headers.add(HeaderName::Contact, it.listed(now));
+        }
+        response.headers.add(HeaderName::Supported, "path, outbound");
+        for it in request.texts(&HeaderName::Path) {
+            response.headers.add(HeaderName::Path, it);
+        }
+        if matches!(wanted(request), Ok(Wanted::Contacts(contacts)) if contacts.iter().any(|it| it.reg_id > 0)) {
+            // RFC 5626 s6: the phone may rely on it.
+            response.headers.add(HeaderName::Require, "outbound");
         }
         response
     }
@@ -392,6 +450,8 @@ enum Wanted {
 struct WantedContact {
     uri: Uri,
     instance: String,
+    /// 0 unless the phone uses RFC 5626.
+    reg_id: u32,
     preference: u16,
     /// 0 removes the binding.
     seconds: u64,
@@ -405,6 +465,8 @@ enum Refusal {
     TooBrief,
     OutOfOrder,
     TooMany,
+    /// A proxy is between us and the phone that knows nothing of its flows (RFC 5626 s6).
+    NoOutbound,
 }
 
 impl Refusal {
@@ -413,6 +475,7 @@ impl Refusal {
             Self::Malformed => 400,
             Self::NotYours | Self::TooMany => 403,
             Self::TooBrief => 423,
+            Self::NoOutbound => 439,
             Self::OutOfOrder => 500,
         };
         let mut response = response_to(request, code);
@@ -431,6 +494,7 @@ fn wanted(request: &Request) -> Result<Wanted, Refusal> {
     }
     let mut wanted = Vec::with_capacity(contacts.len());
     let alone = contacts.len() == 1;
+    let with_flows = supports(request, "outbound");
     for it in contacts {
         match it.map_err(|_| Refusal::Malformed)? {
             // s10.3 step 6: a star stands alone and removes.
@@ -438,13 +502,13 @@ fn wanted(request: &Request) -> Result<Wanted, Refusal> {
                 return Ok(Wanted::RemoveAll);
             }
             ContactValue::Wildcard => return Err(Refusal::Malformed),
-            ContactValue::Address(it) => wanted.push(wanted_contact(it, for_all.as_deref())?),
+            ContactValue::Address(it) => wanted.push(wanted_contact(it, for_all.as_deref(), with_flows)?),
         }
     }
     Ok(if wanted.is_empty() { Wanted::Nothing } else { Wanted::Contacts(wanted) })
 }
 
-fn wanted_contact(it: Address, for_all: Option<&str>) -> Result<WantedContact, Refusal> {
+fn wanted_contact(it: Address, for_all: Option<&str>, with_flows: bool) -> Result<WantedContact, Refusal> {
     let text = |name| it.param(name).map(|it| String::from_utf8_lossy(it).into_owned());
     // Nothing but SIP can be called here.
     if !it.uri.scheme().is_sip() || it.uri.host().is_none() || it.uri.to_bytes().len() > CONTACT_LENGTH_MAX {
@@ -460,7 +524,28 @@ fn wanted_contact(it: Address, for_all: Option<&str>) -> Result<WantedContact, R
     };
     let preference = text("q").and_then(|it| it.trim().parse::<f32>().ok()).map_or(1000, thousandths);
     let instance = text("+sip.instance").filter(|it| it.len() <= CONTACT_LENGTH_MAX).unwrap_or_default();
-    Ok(WantedContact { instance, preference, seconds, uri: it.uri })
+    // Without an instance it says nothing (RFC 5626 s6).
+    let reg_id = text("reg-id").filter(|_| with_flows && !instance.is_empty());
+    let reg_id = reg_id.and_then(|it| it.trim().parse().ok()).unwrap_or(0);
+    Ok(WantedContact { instance, reg_id, preference, seconds, uri: it.uri })
+}
+
+fn supports(request: &Request, option: &str) -> bool {
+    let fields = request.texts(&HeaderName::Supported);
+    fields.iter().flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(option))
+}
+
+/// The values of `Path` (RFC 3327), to be used as they are for `Route`.
+fn path(request: &Request) -> Result<Vec<String>, Refusal> {
+    let path = request.texts(&HeaderName::Path);
+    let fits = path.len() <= PATH_MAX && path.iter().all(|it| it.len() <= CONTACT_LENGTH_MAX);
+    fits.then_some(path).ok_or(Refusal::TooMany)
+}
+
+/// Whether whoever the phone speaks to keeps its flow: we do ourselves, and a proxy says so (RFC 5626 s5.1).
+fn has_edge(request: &Request, path: &[String]) -> bool {
+    request.headers.typed_all::<message::Via>().count() <= 1
+        || path.last().is_some_and(|it| it.split([';', '>']).any(|it| it.trim().eq_ignore_ascii_case("ob")))
 }
 
 fn thousandths(q: f32) -> u16 {
@@ -487,6 +572,7 @@ const CONTACTS_MAX: usize = 10;
 /// What a phone may make us keep, in octets and characters.
 const CONTACT_LENGTH_MAX: usize = 512;
 const AGENT_MAX: usize = 128;
+const PATH_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests;

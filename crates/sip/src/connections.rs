@@ -1,4 +1,5 @@
-//! TCP connections that peers open: octets in and out, bounded, each served by a task of its own.
+//! TCP connections that peers open, and those that we open to trunks: octets in and out, bounded, each served by a task of its
+//! own.
 
 use std::{
     collections::HashMap,
@@ -35,8 +36,12 @@ pub(crate) struct Connection {
 /// The listener and its connections.
 pub(crate) struct Connections {
     events: mpsc::Receiver<Event>,
+    /// For the tasks of connections that we open.
+    sender: mpsc::Sender<Event>,
     open: HashMap<SocketAddr, (u64, mpsc::Sender<Vec<u8>>)>,
     local: SocketAddr,
+    /// How many connections we have opened.
+    begun: u64,
 }
 
 impl Connections {
@@ -48,8 +53,17 @@ impl Connections {
         let listener = TcpListener::from_std(listener)?;
         let local = listener.local_addr()?;
         let (sender, events) = mpsc::channel(EVENTS);
-        tokio::spawn(accept(listener, sender));
-        Ok(Self { events, open: HashMap::new(), local })
+        tokio::spawn(accept(listener, sender.clone()));
+        Ok(Self { events, sender, open: HashMap::new(), local, begun: 0 })
+    }
+
+    /// Connects. What is sent to the peer from now on waits until it has worked; [`Event::Closed`] says that it has not.
+    pub(crate) fn connect(&mut self, peer: SocketAddr) {
+        self.begun += 1;
+        let it = Connection { peer, number: OURS | self.begun };
+        let (sender, queue) = mpsc::channel(QUEUE);
+        self.open.insert(peer, (it.number, sender));
+        tokio::spawn(begin(it, self.sender.clone(), queue));
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -101,6 +115,19 @@ impl Connections {
     fn is_open(&self, it: Connection) -> bool {
         self.open.get(&it.peer).is_some_and(|open| open.0 == it.number)
     }
+}
+
+async fn begin(it: Connection, events: mpsc::Sender<Event>, queue: mpsc::Receiver<Vec<u8>>) {
+    let served = async {
+        let mut stream = timeout(CONNECT, TcpStream::connect(it.peer)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        stream.set_nodelay(true)?;
+        exchange(&mut stream, it, &events, queue).await
+    };
+    if let Err(error) = served.await {
+        tracing::debug!(peer = %it.peer, %error, "the connection");
+    }
+    // An error means that nobody is interested any more.
+    let _ = events.send(Event::Closed(it)).await;
 }
 
 async fn accept(listener: TcpListener, events: mpsc::Sender<Event>) {
@@ -212,3 +239,7 @@ const QUEUE: usize = 256;
 /// How long a peer may refuse to take a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 const CHUNK: usize = 4_096;
+/// How long connecting may take: a trunk has another address, or the caller is told.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Sets the numbers of connections that we open apart from those of others.
+const OURS: u64 = 1 << 63;

@@ -1,26 +1,25 @@
 //! The SIP sockets, and the legs behind them: datagrams and connections in and out, nothing decided.
 
 mod connections;
+mod names;
 mod settings;
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use clock::Time;
-use domain::{config::Trunk, event::Directory};
 use legs::{Input, Legs};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::net::UdpSocket;
 
-use self::connections::{Connections, Event};
 pub use self::settings::Settings;
-pub use legs::{MediaOrder, Output, Ports, Stream};
+use self::{
+    connections::{Connections, Event},
+    names::{Names, Resolved},
+};
+pub use legs::{MediaOrder, Output, Ports, Stream, TrunkCounts, TrunkState};
 
 /// What went over the sockets, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,12 +47,18 @@ pub trait Host: Ports {
 pub struct Sip {
     socket: UdpSocket,
     connections: Connections,
-    /// What has happened on a connection, seen while waiting.
-    seen: Option<Event>,
+    names: Names,
+    /// What has happened on a connection or to a name, seen while waiting.
+    seen: Option<Seen>,
     legs: Legs,
     buffer: Box<[u8]>,
     outputs: Vec<Output>,
     counters: Counters,
+}
+
+enum Seen {
+    Connection(Event),
+    Name(Resolved),
 }
 
 impl Sip {
@@ -69,6 +74,7 @@ impl Sip {
             legs: Legs::new(settings.legs(listen, connections.local_addr()), seed),
             socket,
             connections,
+            names: Names::default(),
             seen: None,
             buffer: vec![0; DATAGRAM_MAX].into(),
             outputs: Vec::new(),
@@ -95,7 +101,11 @@ impl Sip {
         tokio::select! {
             readable = self.socket.readable() => readable,
             Some(event) = self.connections.next() => {
-                self.seen = Some(event);
+                self.seen = Some(Seen::Connection(event));
+                Ok(())
+            }
+            Some(resolved) = self.names.next() => {
+                self.seen = Some(Seen::Name(resolved));
                 Ok(())
             }
         }
@@ -124,8 +134,14 @@ impl Sip {
             self.transmit(host, now, events);
         }
         for _ in 0..BATCH {
-            let Some(event) = self.seen.take().or_else(|| self.connections.pending()) else { break };
-            self.connection(&event, host, now, events);
+            let seen = self.seen.take().or_else(|| self.connections.pending().map(Seen::Connection));
+            match seen {
+                Some(Seen::Connection(event)) => self.connection(&event, host, now, events),
+                Some(Seen::Name(Resolved { trunk, targets })) => {
+                    self.handle(Input::Resolved { trunk, targets }, host, now, events);
+                }
+                None => break,
+            }
         }
     }
 
@@ -148,6 +164,9 @@ impl Sip {
     /// `events`.
     pub fn handle(&mut self, input: Input<'_>, host: &mut dyn Host, now: Time, events: &mut Vec<Output>) {
         host.before(&input, now);
+        if let Input::Directory(directory) = &input {
+            self.names.follow(&directory.trunks);
+        }
         self.legs.handle(input, host, now, &mut self.outputs);
         self.transmit(host, now, events);
     }
@@ -184,6 +203,7 @@ impl Sip {
                         }
                     }
                     Output::Transmit { to, bytes } => self.over_socket(to.remote, &bytes),
+                    Output::Connect(peer) => self.connections.connect(peer),
                     Output::Disconnect(peer) => self.connections.close(peer),
                     other => events.push(other),
                 }
@@ -229,53 +249,6 @@ fn open(listen: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::from(listen))?;
     UdpSocket::from_std(socket.into())
-}
-
-/// Replaces the host names of trunks by their addresses, one entry each, because the legs ask no resolver. Names that
-/// cannot be resolved now are left out. Not to be awaited on the thread of [`Sip`].
-pub async fn resolve(mut directory: Directory) -> Directory {
-    let mut trunks = Vec::with_capacity(directory.trunks.len());
-    for trunk in directory.trunks {
-        if !is_named(&trunk) {
-            trunks.push(trunk);
-            continue;
-        }
-        let (host, port) = host_and_port(&trunk);
-        match tokio::net::lookup_host((host, 0)).await {
-            Ok(found) => {
-                let mut addresses: Vec<_> = found.map(|it| it.ip()).collect();
-                addresses.dedup();
-                trunks.extend(addresses.into_iter().map(|ip| Trunk {
-                    address: port.map_or_else(|| ip.to_string(), |port| with_port(ip, port)),
-                    ..trunk.clone()
-                }));
-            }
-            Err(error) => tracing::warn!(trunk = trunk.name, %error, "the trunk's address cannot be resolved"),
-        }
-    }
-    directory.trunks = trunks;
-    directory
-}
-
-/// Whether a trunk's address is a host name, which [`resolve`] must turn into addresses.
-#[must_use]
-pub fn is_named(trunk: &Trunk) -> bool {
-    let (host, _) = host_and_port(trunk);
-    !host.contains(':') && !host.starts_with('[') && host.parse::<IpAddr>().is_err()
-}
-
-fn host_and_port(trunk: &Trunk) -> (&str, Option<&str>) {
-    match trunk.address.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') => (host, Some(port)),
-        _ => (&trunk.address, None),
-    }
-}
-
-fn with_port(ip: IpAddr, port: &str) -> String {
-    match ip {
-        IpAddr::V4(ip) => format!("{ip}:{port}"),
-        IpAddr::V6(ip) => format!("[{ip}]:{port}"),
-    }
 }
 
 /// How long a leg may be silent before it is to be asked with [`Input::Silent`] (V-08).

@@ -232,6 +232,7 @@ async fn migrate(
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "queue", include_str!("../migrations/0002_queue.sql")),
+    (3, "accounts_and_flows", include_str!("../migrations/0003_accounts_and_flows.sql")),
 ];
 
 /// Stores that may wait to be written.

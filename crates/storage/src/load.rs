@@ -8,7 +8,7 @@ use std::{
 
 use clock::Time;
 use domain::{
-    config::{ContactCenter, Device, DialRule, Ha1, Overflow, Queue, Secret, Trunk, User},
+    config::{Account, ContactCenter, Device, DialRule, Ha1, Overflow, Queue, Secret, Trunk, User},
     event::Saved,
     ids::CallId,
     record::{Audit, Comfort, LogIn, Order, Registration},
@@ -288,7 +288,13 @@ async fn trunks(db: &mut SqliteConnection) -> Result<Vec<Trunk>, LoadError> {
     let read = |it: &Place<'_>| {
         let name = it.text("name")?;
         let inbound = inbound.get(&name).cloned().unwrap_or_default().into_iter().collect();
-        Ok(Trunk { name, address: it.text("address")?, transport: it.text("transport")?, inbound })
+        let account = match it.raw("username")? {
+            Some(user_name) => {
+                Some(Account { user_name, password: Secret(it.text("password")?), register: it.raw("register")? })
+            }
+            None => None,
+        };
+        Ok(Trunk { name, address: it.text("address")?, transport: it.named("transport")?, account, inbound })
     };
     all(db, "trunk", "SELECT * FROM trunk ORDER BY name", read).await
 }
@@ -322,6 +328,11 @@ fn registration(it: &Place<'_>) -> Result<Registration, LoadError> {
         call_id: it.text("call_id")?,
         cseq: it.small("cseq")?,
         expires: it.time("expires")?,
+        agent: it.text("agent")?,
+        preference: it.small("preference")?,
+        instance: it.text("instance")?,
+        reg_id: it.small("reg_id")?,
+        path: it.text("path")?.lines().map(str::to_owned).collect(),
     })
 }
 

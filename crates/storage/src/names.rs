@@ -2,7 +2,7 @@
 
 use domain::{
     command::{Calls, Scope},
-    config::{MonitorOperation, Role, TelephonyNetwork},
+    config::{MonitorOperation, Role, TelephonyNetwork, TrunkTransport},
     record::AuditEvent,
     view::AgentState,
 };
@@ -57,6 +57,12 @@ named!(MonitorOperation, "a monitoring operation", {
 named!(TelephonyNetwork, "a telephony network", {
     Private => "Private",
     Public => "Public",
+});
+
+named!(TrunkTransport, "a trunk's transport", {
+    Any => "any",
+    Udp => "udp",
+    Tcp => "tcp",
 });
 
 named!(AgentState, "an agent state", {

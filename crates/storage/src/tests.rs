@@ -6,8 +6,8 @@ use clock::Time;
 use domain::{
     command::{Calls, Scope},
     config::{
-        ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Queue, Role, Secret, TelephonyNetwork, Trunk,
-        User,
+        Account, ContactCenter, Device, DialRule, Ha1, MonitorOperation, Overflow, Queue, Role, Secret,
+        TelephonyNetwork, Trunk, TrunkTransport, User,
     },
     event::{Outcome, Saved},
     ids::{CallId, DeviceId, OrderId, PhoneNumber, SessionId, Ticket, UserId},
@@ -130,6 +130,11 @@ fn registration(contact: &str) -> Registration {
         call_id: "abc@host".into(),
         cseq: u32::MAX,
         expires: Time::from_unix_ms(1_795_356_369_001),
+        agent: "phone 1.0".into(),
+        preference: 500,
+        instance: "<urn:uuid:1>".into(),
+        reg_id: 2,
+        path: vec!["<sip:edge1;lr>".into(), "<sip:edge2;lr>".into()],
     }
 }
 
@@ -198,7 +203,8 @@ async fn queues_trunks_and_dial_rules_come_back_as_they_last_were() {
     let trunk = Trunk {
         name: "carrier".into(),
         address: "127.0.0.1:5080".into(),
-        transport: "udp".into(),
+        transport: TrunkTransport::Tcp,
+        account: Some(Account { user_name: "acme".into(), password: Secret("secret".into()), register: true }),
         inbound: BTreeMap::from([("0800123456".into(), number("8000")), ("".into(), number("5001"))]),
     };
     let rule = |prefix: &str| DialRule { prefix: prefix.into(), trunk: "carrier".into() };

@@ -143,10 +143,17 @@ fn milliseconds(it: Duration) -> i64 {
 
 async fn trunk(db: &mut SqliteConnection, it: &Trunk) -> Result<(), Error> {
     let statement = sqlx::query(
-        "INSERT INTO trunk (name, address, transport) VALUES (?, ?, ?)
-         ON CONFLICT DO UPDATE SET address = excluded.address, transport = excluded.transport",
-    );
-    run(db, statement.bind(it.name.clone()).bind(it.address.clone()).bind(it.transport.clone())).await?;
+        "INSERT INTO trunk (name, address, transport, username, password, register) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET address = excluded.address, transport = excluded.transport,
+             username = excluded.username, password = excluded.password, register = excluded.register",
+    )
+    .bind(it.name.clone())
+    .bind(it.address.clone())
+    .bind(it.transport.name())
+    .bind(it.account.as_ref().map(|it| it.user_name.clone()))
+    .bind(it.account.as_ref().map(|it| it.password.0.clone()))
+    .bind(it.account.as_ref().is_some_and(|it| it.register));
+    run(db, statement).await?;
     run(db, keyed("DELETE FROM trunk_inbound WHERE trunk = ?", it.name.clone())).await?;
     for (dialled, number) in &it.inbound {
         let statement = keyed("INSERT INTO trunk_inbound (trunk, dialled, number) VALUES (?, ?, ?)", it.name.clone());
@@ -204,9 +211,12 @@ fn order(it: &Order) -> Statement {
 
 fn registration(it: &Registration) -> Statement {
     sqlx::query(
-        "INSERT INTO registration (number, contact, source, call_id, cseq, expires) VALUES (?, ?, ?, ?, ?, ?)
+        "INSERT INTO registration (number, contact, source, call_id, cseq, expires, agent, preference, instance,
+             reg_id, path)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET source = excluded.source, call_id = excluded.call_id, cseq = excluded.cseq,
-             expires = excluded.expires",
+             expires = excluded.expires, agent = excluded.agent, preference = excluded.preference,
+             instance = excluded.instance, reg_id = excluded.reg_id, path = excluded.path",
     )
     .bind(it.number.to_string())
     .bind(it.contact.clone())
@@ -214,6 +224,11 @@ fn registration(it: &Registration) -> Statement {
     .bind(it.call_id.clone())
     .bind(it.cseq)
     .bind(it.expires.to_string())
+    .bind(it.agent.clone())
+    .bind(it.preference)
+    .bind(it.instance.clone())
+    .bind(it.reg_id)
+    .bind(it.path.join("\n"))
 }
 
 fn audit(it: &Audit) -> Statement {

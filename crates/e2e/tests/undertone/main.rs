@@ -20,4 +20,5 @@ mod restart;
 mod sip;
 mod supervisors_leg;
 mod trace;
+mod trunks;
 mod untouched;

@@ -69,6 +69,9 @@ impl Phone {
         if bytes == b"\r\n" {
             return "pong".to_owned();
         }
+        if bytes == b"\r\n\r\n" {
+            return "ping".to_owned();
+        }
         match message::parse(bytes) {
             Some(Message::Request(request)) => self.hear_request(request),
             Some(Message::Response(response)) => self.hear_response(&response),
@@ -80,6 +83,11 @@ impl Phone {
         let mut summary = request.method.to_string();
         if request.headers.get(&HeaderName::Reason).is_some() {
             summary.push_str(" elsewhere");
+        }
+        if self.is_trunk() && request.method != Method::Ack {
+            let cseq = request.cseq().map_or(0, |it| it.sequence);
+            let _ = write!(summary, " {cseq} {}{}", request.uri, proof(&request));
+            summary.extend(request.text(&HeaderName::Expires).map(|it| format!(" for {it}")));
         }
         let sequence = |it: &Request| it.cseq().map_or(0, |it| it.sequence);
         let after = self.other.as_ref().filter(|it| it.call_id() == request.call_id() && it.method != request.method);
@@ -124,6 +132,11 @@ impl Phone {
         let text = String::from_utf8_lossy(message.content()).into_owned();
         let Some(origin) = text.lines().find(|it| it.starts_with("o=")) else { return false };
         std::mem::replace(&mut self.origin, origin.to_owned()) == origin
+    }
+
+    /// Addresses of a trunk that registers us say more of what they hear.
+    fn is_trunk(&self) -> bool {
+        self.name.starts_with("telco")
     }
 
     fn hear_response(&mut self, response: &Response) -> String {
@@ -198,6 +211,7 @@ impl Phone {
                 self.call.sequence += 1;
                 self.inside(&method.to_uppercase(), options)
             }
+            ["final", code, options @ ..] => self.reply(self.other.clone(), code, options),
             ["ok", options @ ..] => self.reply(self.other.clone(), "200", &[&["empty"], options].concat()),
             ["no", code, options @ ..] => self.reply(self.other.clone(), code, &[&["empty"], options].concat()),
             ["gone"] => self.reply(self.other.clone(), "481", &["empty"]),
@@ -319,18 +333,21 @@ impl Phone {
         let field = |name| request.text(&name).unwrap_or_default();
         let to = field(HeaderName::To);
         let fork = value(options, "fork").unwrap_or("");
-        let to = if to.contains(";tag=") { to } else { format!("{}{fork}", self.call.local) };
+        let to = match request.method {
+            _ if to.contains(";tag=") => to,
+            Method::Register => format!("{to};tag={}", self.name),
+            _ => format!("{}{fork}", self.call.local),
+        };
         let says = !options.contains(&"empty") && (code.starts_with('2') || options.contains(&"sdp"));
         let body = if says { self.body(options) } else { String::new() };
         format!(
             "SIP/2.0 {code} Whatever\r\nVia: {}\r\nFrom: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-             Contact: <sip:{}@{}>\r\n{}{}",
+             Contact: {}\r\n{}{}",
             field(HeaderName::Via),
             field(HeaderName::From),
             field(HeaderName::CallId),
             field(HeaderName::CSeq),
-            self.name,
-            self.address,
+            value(options, "contacts").map_or_else(|| format!("<sip:{}@{}>", self.name, self.address), str::to_owned),
             extras(options),
             tail(&body, options)
         )
@@ -368,9 +385,22 @@ fn extras(options: &[&str]) -> String {
         let refresher = value(options, "refresher").map(|it| format!(";refresher={it}")).unwrap_or_default();
         let _ = write!(text, "Session-Expires: {it}{refresher}\r\n");
     }
-    for (name, field) in
-        [("minse", "Min-SE"), ("require", "Require"), ("supported", "Supported"), ("rseq", "RSeq"), ("rack", "RAck")]
-    {
+    let digest = |nonce| format!("Digest realm=\"telco\", nonce=\"{nonce}\", qop=\"auth\", algorithm=SHA-256");
+    for (name, field) in [("www", "WWW-Authenticate"), ("proxy", "Proxy-Authenticate")] {
+        if let Some(it) = value(options, name) {
+            let _ = write!(text, "{field}: {}\r\n", digest(it));
+        }
+    }
+    let plain = [
+        ("minse", "Min-SE"),
+        ("require", "Require"),
+        ("supported", "Supported"),
+        ("rseq", "RSeq"),
+        ("rack", "RAck"),
+        ("granted", "Expires"),
+        ("after", "Retry-After"),
+    ];
+    for (name, field) in plain {
         if let Some(it) = value(options, name) {
             let _ = write!(text, "{field}: {it}\r\n");
         }
@@ -386,6 +416,18 @@ fn tail(body: &str, options: &[&str]) -> String {
     let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
     let events = value(options, "events").map(|it| format!("Allow-Events: {}\r\n", it.replace(',', ", ")));
     format!("{kind}{}Content-Length: {}\r\n\r\n{body}", events.unwrap_or_default(), body.len())
+}
+
+/// The nonce and its count, where a request is signed.
+fn proof(request: &Request) -> String {
+    let names = [(HeaderName::Authorization, "signed"), (HeaderName::ProxyAuthorization, "proxy-signed")];
+    let found = names.into_iter().filter_map(|(name, shown)| {
+        let text = request.text(&name)?;
+        let part =
+            |name: &str| text.split(name).nth(1)?.split(',').next().map(|it| it.trim_matches(['"', '0']).to_owned());
+        Some(format!(" {shown} {}.{}", part("nonce=")?, part("nc=")?))
+    });
+    found.collect()
 }
 
 fn value<'a>(options: &[&'a str], name: &str) -> Option<&'a str> {

@@ -2,18 +2,21 @@
 //! do is shown in front of what the next line does. The same thing several times in a row is shown as `… x7`.
 //!
 //! Phones 5001 to 5003 are registered at 10.0.0.1 to 10.0.0.3, `desk` and `soft` both as 5005 at 10.0.0.4 and 10.0.0.5; the
-//! trunk `carrier` is at 10.0.9.1:5080.
+//! trunk `carrier` is at 10.0.9.1:5080. The trunk `telco`, where we register, has no address until a script resolves its name;
+//! `telco1` and `telco2` are at 10.0.8.1 and 10.0.8.2.
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use clock::Time;
 use domain::{
-    config::{Ha1, Secret, Trunk},
+    config::{Account, Ha1, Secret, Trunk, TrunkTransport},
     event::Directory,
     ids::{CallId, LegId},
     leg::{Alert, Cause, LegAction, LegEvent, LegOrder, OfferDirection, Origin, Target},
     record::Registration,
 };
+
+use sip_proto::Flow;
 
 use super::phone::Phone;
 use crate::{Input, Legs, MediaOrder, Output, Ports, Settings};
@@ -89,9 +92,20 @@ impl World {
                 call_id: format!("register-{name}"),
                 cseq: 0,
                 expires: START + Duration::from_secs(3600),
+                agent: String::new(),
+                preference: 1000,
+                instance: String::new(),
+                reg_id: 0,
+                path: Vec::new(),
             }]));
         }
-        for (name, address) in [("carrier", ([10, 0, 9, 1], 5080)), ("stranger", ([10, 6, 6, 6], 5060))] {
+        let others = [
+            ("carrier", ([10, 0, 9, 1], 5080)),
+            ("stranger", ([10, 6, 6, 6], 5060)),
+            ("telco1", ([10, 0, 8, 1], 5060)),
+            ("telco2", ([10, 0, 8, 2], 5060)),
+        ];
+        for (name, address) in others {
             world.phones.insert(name.to_owned(), Phone::new(name, address.into()));
         }
         for name in ["5001", "5002", "5003"] {
@@ -131,6 +145,11 @@ impl World {
         let words: Vec<_> = event.split_whitespace().collect();
         match words.as_slice() {
             ["wait"] => {}
+            ["resolve", trunk, targets @ ..] => {
+                let (trunk, transport) = ((*trunk).to_owned(), targets.contains(&"tcp"));
+                let flow = |it: &&str| Some(it.parse().ok()?).map(if transport { Flow::tcp } else { Flow::udp });
+                self.feed(Input::Resolved { trunk, targets: targets.iter().filter_map(flow).collect() });
+            }
             ["drain"] => self.feed(Input::Drain),
             ["no", "ports"] => self.ports.exhausted = true,
             ["silent", leg] => self.feed(Input::Silent(leg_id(leg))),
@@ -248,6 +267,12 @@ impl World {
             Output::Registered(number) => format!("registered {number}"),
             Output::Unregistered(number) => format!("unregistered {number}"),
             Output::SaveRegistration(it) => format!("save {}", it.contact),
+            Output::Connect(peer) => {
+                let phone = self.phones.values_mut().find(|it| it.address == *peer);
+                phone.expect("somebody is there").is_connected = true;
+                format!("connect {peer}")
+            }
+            Output::Trunk { name, state } => format!("{name} {state:?}").to_lowercase(),
             Output::Disconnect(peer) => format!("disconnect {peer}"),
             Output::DropRegistration { contact, .. } => format!("drop {contact}"),
         }
@@ -259,9 +284,17 @@ fn directory() -> Directory {
         let ha1 = sip_proto::digest::Ha1::of(number, "undertone.local", &format!("secret-{number}"));
         (number.parse().expect("a number"), Some(Secret(Ha1 { md5: ha1.md5, sha256: ha1.sha256 })))
     });
-    let carrier =
-        Trunk { name: "carrier".into(), address: "10.0.9.1".into(), transport: "udp".into(), inbound: BTreeMap::new() };
-    Directory { devices: devices.into(), trunks: vec![carrier] }
+    let carrier = Trunk {
+        name: "carrier".into(),
+        address: "10.0.9.1".into(),
+        transport: TrunkTransport::Udp,
+        account: None,
+        inbound: BTreeMap::new(),
+    };
+    let account = Account { user_name: "acme".into(), password: Secret("secret".into()), register: true };
+    let telco =
+        Trunk { name: "telco".into(), address: "telco.example".into(), account: Some(account), ..carrier.clone() };
+    Directory { devices: devices.into(), trunks: vec![carrier, telco] }
 }
 
 fn order(words: &[&str]) -> LegOrder {

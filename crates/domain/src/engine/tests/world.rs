@@ -574,7 +574,8 @@ pub(super) fn cast() -> Provision {
         trunks: vec![Trunk {
             name: "carrier".into(),
             address: "127.0.0.1:5080".into(),
-            transport: "udp".into(),
+            transport: TrunkTransport::Udp,
+            account: None,
             inbound: [("0800".to_owned(), "5001".parse().unwrap())].into(),
         }],
         dial_rules: Some(

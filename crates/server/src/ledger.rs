@@ -46,7 +46,7 @@ pub(crate) struct Ledger {
     cause: Option<LegId>,
     /// The Call-ID of the last message about an INVITE of nobody since the present input.
     invited: Option<String>,
-    scratch: String,
+    scratch: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -156,19 +156,20 @@ impl Ledger {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         message.write(peer, &mut text);
+        let words = String::from_utf8_lossy(&text);
         match leg {
             Some(leg) => {
                 if kind == EventKind::SipIn {
                     self.cause = Some(leg);
                 }
-                self.event(at, kind, leg, &text);
+                self.event(at, kind, leg, &words);
             }
             None => {
                 self.invited = Some(call_id.to_owned());
                 if self.strangers.len() >= STRANGERS {
                     self.strangers.pop_front();
                 }
-                let event = Event { at, kind, leg: LegId(0), text: text.clone() };
+                let event = Event { at, kind, leg: LegId(0), text: words.into_owned() };
                 self.strangers.push_back((call_id.to_owned(), event));
             }
         }

@@ -1,9 +1,7 @@
 //! What happened on a call, as it is written into the event log and read out of it: plain text, an event after the other.
 //!
-//! An event is a line `1795356369123 in 8000000000000001` (when, what sort of thing, on which leg or `-`) and any number of
-//! lines that begin with a space.
-
-use std::fmt::Write as _;
+//! An event is a line `1795356369123 in 9223372036854775809 12` (when, what sort of thing, on which leg or `-`, how many lines
+//! follow) and those lines, as they came. They are made fit to be shown when they are read: writing has to be cheap.
 
 use clock::Time;
 use domain::ids::{CallId, LegId};
@@ -67,23 +65,23 @@ impl Page {
         Self { call, at, begins: None, ends: None, events: String::new(), count: 0 }
     }
 
-    /// Writes an event down. Characters that are no part of a text become spaces.
+    /// Writes an event down.
     pub fn event(&mut self, at: Time, kind: EventKind, leg: Option<LegId>, text: &str) {
         self.count += 1;
-        // Writing into a string cannot fail.
-        let _ = match leg {
-            Some(leg) => writeln!(self.events, "{} {} {:x}", at.unix_ms(), kind.name(), leg.0),
-            None => writeln!(self.events, "{} {} -", at.unix_ms(), kind.name()),
-        };
-        for line in text.split('\n') {
-            self.events.push(' ');
-            if line.chars().any(char::is_control) {
-                self.events.extend(line.chars().map(|it| if it.is_control() { ' ' } else { it }));
-            } else {
-                self.events.push_str(line);
-            }
-            self.events.push('\n');
+        push_number(&mut self.events, at.unix_ms());
+        self.events.push(' ');
+        self.events.push_str(kind.name());
+        self.events.push(' ');
+        match leg {
+            Some(leg) => push_number(&mut self.events, leg.0),
+            None => self.events.push('-'),
         }
+        self.events.push(' ');
+        let ends = text.bytes().filter(|it| *it == b'\n').count();
+        push_number(&mut self.events, ends as u64 + 1);
+        self.events.push('\n');
+        self.events.push_str(text);
+        self.events.push('\n');
     }
 
     /// Its length in octets.
@@ -105,9 +103,12 @@ impl Page {
     }
 
     /// The events on it, as they will be read.
+    ///
+    /// # Panics
+    /// Never: what is written can be read.
     #[must_use]
     pub fn events(&self) -> Vec<CallEvent> {
-        read(&self.events).unwrap_or_default()
+        read(&self.events).expect("each event was written with its count of lines")
     }
 
     /// The text that is stored.
@@ -116,25 +117,47 @@ impl Page {
     }
 }
 
-/// The events of a page, or the line that is not as we write it.
+/// The events of a page, or the line that is not as we write it. Characters that are no part of a text become spaces.
 pub(crate) fn read(text: &str) -> Result<Vec<CallEvent>, String> {
     let mut events: Vec<CallEvent> = Vec::new();
-    for line in text.lines() {
-        match (line.strip_prefix(' '), events.last_mut()) {
-            (Some(more), Some(event)) => event.lines.push(more.to_owned()),
-            _ => events.push(head(line).ok_or_else(|| line.to_owned())?),
+    let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n');
+    while let Some(line) = lines.next() {
+        let (mut event, count) = head(line).ok_or_else(|| shown(line))?;
+        for _ in 0..count {
+            event.lines.push(lines.next().map(shown).ok_or_else(|| shown(line))?);
         }
+        events.push(event);
     }
     Ok(events)
 }
 
-fn head(line: &str) -> Option<CallEvent> {
+fn head(line: &str) -> Option<(CallEvent, usize)> {
     let mut words = line.split(' ');
     let at = Time::from_unix_ms(words.next()?.parse().ok()?);
     let kind = EventKind::named(words.next()?)?;
     let leg = match words.next()? {
         "-" => None,
-        leg => Some(LegId(u64::from_str_radix(leg, 16).ok()?)),
+        leg => Some(LegId(leg.parse().ok()?)),
     };
-    words.next().is_none().then(|| CallEvent { at, kind, leg, lines: Vec::new() })
+    let count = words.next()?.parse().ok()?;
+    words.next().is_none().then(|| (CallEvent { at, kind, leg, lines: Vec::new() }, count))
+}
+
+fn shown(line: &str) -> String {
+    line.trim_end_matches('\r').chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+}
+
+/// In decimal digits.
+fn push_number(text: &mut String, mut number: u64) {
+    let mut digits = [b'0'; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.extend(digits[at..].iter().copied().map(char::from));
 }

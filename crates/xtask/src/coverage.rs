@@ -34,6 +34,11 @@ pub(crate) fn run(wanted: &[String]) -> Done {
     Ok(())
 }
 
+/// The page as it should be, from paths and texts of the project's files.
+pub(crate) fn expected<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Result<String, String> {
+    page(&Tests::of(files), ROWS)
+}
+
 fn page(tests: &Tests<'_>, rows: &str) -> Result<String, String> {
     let rows = rows.lines().filter(|it| !it.is_empty() && !it.starts_with('#')).map(|line| {
         let (id, words) = line.split_once(": ").ok_or_else(|| format!("no row: {line}"))?;

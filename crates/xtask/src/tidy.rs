@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::run::Done;
+use crate::{coverage, run::Done};
 
 /// What the checks look at: the packages as cargo sees them and the project's own files.
 #[derive(Default)]
@@ -59,7 +59,7 @@ pub(crate) fn report() -> Done {
 }
 
 fn check(workspace: &Workspace) -> Vec<String> {
-    let checks: [fn(&Workspace) -> Vec<String>; 10] = [
+    let checks: [fn(&Workspace) -> Vec<String>; 11] = [
         pure_crates_link_no_runtime,
         pure_sources_touch_nothing,
         adapters_stand_alone,
@@ -70,6 +70,7 @@ fn check(workspace: &Workspace) -> Vec<String> {
         sources_are_crates_io,
         rust_files_have_a_shape,
         files_name_no_machine,
+        coverage_is_up_to_date,
     ];
     checks.iter().flat_map(|it| it(workspace)).collect()
 }
@@ -204,6 +205,17 @@ fn files_name_no_machine(workspace: &Workspace) -> Vec<String> {
         }
     }
     found
+}
+
+/// The page made from the tests' names says what they say now.
+fn coverage_is_up_to_date(workspace: &Workspace) -> Vec<String> {
+    let Some(page) = workspace.files.iter().find(|it| it.path == coverage::PAGE) else { return Vec::new() };
+    let texts = workspace.files.iter().map(|it| (it.path.as_str(), it.text.as_str()));
+    match coverage::expected(texts) {
+        Ok(expected) if expected == page.text => Vec::new(),
+        Ok(_) => vec![format!("{}: tests have come or gone; run `cargo xtask coverage` and commit it", coverage::PAGE)],
+        Err(why) => vec![format!("crates/xtask/src/coverage/rows.txt: {why}")],
+    }
 }
 
 impl Workspace {

@@ -134,9 +134,10 @@ async fn a_log_in_memory_and_a_file_that_is_no_log_are_refused() {
 #[test]
 fn whatever_a_peer_sends_stays_inside_its_event() {
     let mut page = Page::new(CALL, at(0));
-    page.event(at(0), EventKind::SipIn, None, "a\rb\u{85}c\u{1b}[2J\n1795356369123 over -\n");
-    let lines = ["a b c [2J", "1795356369123 over -", ""].map(str::to_owned).to_vec();
+    page.event(at(0), EventKind::SipIn, None, "a\rb\u{85}c\u{1b}[2J\r\n1795356369123 over - 1\n");
+    let lines = ["a b c [2J", "1795356369123 over - 1", ""].map(str::to_owned).to_vec();
     assert_eq!(page::read(page.text()), Ok(vec![CallEvent { at: at(0), kind: EventKind::SipIn, leg: None, lines }]));
-    assert_eq!(page::read(" a line of nothing"), Err(" a line of nothing".to_owned()));
-    assert_eq!(page::read("12 lunch -"), Err("12 lunch -".to_owned()));
+    for wrong in ["a line of nothing", "12 lunch - 0", "12 over x 0", "12 over - 2\nmore", "12 over - 1 1", ""] {
+        assert!(page::read(wrong).is_err(), "{wrong}");
+    }
 }

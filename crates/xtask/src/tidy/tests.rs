@@ -162,3 +162,10 @@ fn a_file_that_is_too_long_or_says_nothing_of_itself() {
 fn a_page_that_names_a_place_on_somebodys_machine() {
     bites("docs/a.md:1: names /home/", |it| it.write("docs/a.md", "See /home/ada/notes.\n"));
 }
+
+#[test]
+fn a_coverage_page_that_is_not_what_the_tests_say() {
+    bites("docs/coverage.md: tests have come or gone; run `cargo xtask coverage`", |it| {
+        it.write("docs/coverage.md", "# What the tests cover\n");
+    });
+}

@@ -309,6 +309,11 @@ fn repeated_and_looping_requests() {
     assert_eq!(agent.calls(), 1, "a repeated INVITE is one call");
     customer.send_raw(invite("looping", 0).as_bytes());
     customer.wait_received("483 INVITE", 1);
+    customer.send_raw(invite("repeated", 70).replace("branch=z9hG4bK", "branch=z9hG4bKother").as_bytes());
+    customer.wait_received("482 INVITE", 1);
+    let been_here = format!("\r\nVia: SIP/2.0/UDP {};branch=z9hG4bKx\r\nMax-Forwards", scene.server.sip);
+    customer.send_raw(invite("back", 70).replace("\r\nMax-Forwards", &been_here).as_bytes());
+    customer.wait_received("482 INVITE", 2);
     assert_eq!(agent.calls(), 1);
 }
 

@@ -8,7 +8,10 @@ use super::{
     Endpoint, Flow, HeaderName, MessageExt, Method, Output, Request, Response, ServerId, Step, Time, Timer,
     TransactionKey, TuEvent, Verdict, encode, reliability, via,
 };
-use crate::message::response_to;
+use crate::{
+    message::{Via, response_to},
+    transport::Transport,
+};
 
 pub(super) struct Server {
     pub(super) machine: ServerTransaction,
@@ -192,7 +195,7 @@ impl Endpoint {
         if request.method == Method::Cancel {
             return self.on_cancel(id, &request, now, out);
         }
-        if self.is_merged(id, &request) {
+        if self.has_looped(&request) || self.is_merged(id, &request) {
             return self.respond(id, response_to(&request, 482), now, out);
         }
         match self.answer_alone(&request) {
@@ -239,10 +242,27 @@ impl Endpoint {
         self.heap.note(next, Timer::Repeat(id));
     }
 
-    /// Whether this INVITE has come before by another way. One that passed no proxy cannot have.
+    /// Whether a request has been here before: it names us among those that it has passed (RFC 3261 s16.3 item 4). One
+    /// that we know to have sent elsewhere is a spiral, which is no fault; its Max-Forwards bounds it.
+    fn has_looped(&self, request: &Request) -> bool {
+        if request.to_tag().is_some() {
+            return false;
+        }
+        let passed = request.headers.typed_all::<Via>().skip(1).take(HOPS_MAX).filter_map(Result::ok);
+        passed.filter(|it| self.is_ours(it)).any(|it| {
+            let sent = via::key(request, &it).and_then(|it| self.clients.get(self.client_keys.get(&it)?));
+            sent.is_none_or(|it| it.machine.request().uri.equivalent(&request.uri))
+        })
+    }
+
+    fn is_ours(&self, via: &Via) -> bool {
+        let text = format!("{}:{}", via.host, via.port.unwrap_or(Transport::Udp.default_port()));
+        [&self.config.sent_by, &self.config.sent_by_tcp].into_iter().any(|it| it.eq_ignore_ascii_case(&text))
+    }
+
+    /// Whether this INVITE has come before by another way (s8.2.2.2).
     fn is_merged(&mut self, id: ServerId, request: &Request) -> bool {
-        let passed_proxies = request.headers.count(&HeaderName::Via) > 1;
-        if request.method != Method::Invite || !passed_proxies || request.to_tag().is_some() {
+        if request.method != Method::Invite || request.to_tag().is_some() {
             return false;
         }
         let (Some(tag), Some(cseq)) = (request.from_tag(), request.cseq()) else { return false };
@@ -281,3 +301,6 @@ fn belongs(request: &Request) -> bool {
 fn ack_key(response: &Response) -> Option<AckKey> {
     Some((response.call_id(), response.to_tag()?, response.cseq()?.sequence))
 }
+
+/// No request has passed more hops than a Max-Forwards allows.
+const HOPS_MAX: usize = 255;

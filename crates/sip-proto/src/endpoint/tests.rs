@@ -172,7 +172,9 @@ fn incoming(method: &str, options: &[&str]) -> String {
     let branch = if options.contains(&"old") { String::new() } else { format!(";branch=z9hG4bK{branch}") };
     let rport = if options.contains(&"rport") { ";rport" } else { "" };
     let tag = option(options, "totag").map(|it| format!(";tag={it}")).unwrap_or_default();
-    let hop = if options.contains(&"proxied") { "Via: SIP/2.0/UDP 10.9.9.9;branch=z9hG4bKfar\r\n" } else { "" };
+    let hops = if options.contains(&"proxied") { "10.9.9.9;branch=z9hG4bKfar" } else { "" };
+    let hops = option(options, "passed").unwrap_or(hops).split(',').filter(|it| !it.is_empty());
+    let hop: String = hops.map(|it| format!("Via: SIP/2.0/UDP {it}\r\n")).collect();
     let require = option(options, "require").map(|it| format!("Require: {it}\r\n")).unwrap_or_default();
     let from = if options.contains(&"nofrom") { "" } else { "From: <sip:a@b>;tag=a\r\n" };
     format!(

@@ -150,6 +150,36 @@ fn rfc3261_11_2_options_outside_a_dialog() {
 }
 
 #[test]
+fn rfc3261_16_3_a_request_that_has_been_here() {
+    check(
+        "
+        0s   | < INVITE call=1 passed=10.9.9.9;branch=z9hG4bKa,10.0.0.100:5060;branch=z9hG4bKb | > 482 INVITE
+        0.1s | < ACK call=1            |
+        1s   | < INVITE call=2 passed=10.0.0.100;branch=z9hG4bKb | > 482 INVITE
+        1.1s | < ACK call=2            |
+        2s   | < MESSAGE call=3 passed=10.0.0.100:5060;branch=z9hG4bKb | > 482 MESSAGE
+        3s   | < INVITE call=4 passed=10.0.0.100:5061;branch=z9hG4bKb | request INVITE
+        3.1s | respond 486             | > 486 INVITE
+        3.1s | < ACK call=4            |
+        4s   | < INVITE call=5 totag=x passed=10.0.0.100:5060;branch=z9hG4bKb | request INVITE
+        4.1s | respond 481             | > 481 INVITE
+        4.1s | < ACK call=5            |
+    ",
+    );
+}
+
+#[test]
+fn rfc5393_4_1_a_spiral_is_no_loop() {
+    let mut world = World::new(Config::new("10.0.0.100:5060", "Undertone"));
+    world.happen("send INVITE");
+    let via = world.ours[0].text(&HeaderName::Via).expect("every request has one");
+    let via = via.trim_start_matches("SIP/2.0/UDP ");
+    world.happen(&format!("< INVITE call=back passed={via} uri={}", world.ours[0].uri));
+    world.happen(&format!("< INVITE call=other passed={via} uri=sip:elsewhere@d"));
+    assert_eq!(world.seen, ["> INVITE", "> 482 INVITE", "request INVITE"]);
+}
+
+#[test]
 fn rfc3261_8_2_2_2_a_merged_request() {
     check(
         "

@@ -23,6 +23,8 @@ pub(crate) const AGENTS: [&str; 2] = ["5001", "5002"];
 pub(crate) const SUPERVISORS: [&str; 2] = ["5005", "5006"];
 /// Phones of ours that nobody logs in to.
 pub(crate) const OTHERS: [&str; 1] = ["5003"];
+/// Second phones of numbers above: what is theirs begins as theirs does.
+pub(crate) const SECONDS: [&str; 2] = ["5001b", "5003b"];
 /// Callers behind the trunk.
 pub(crate) const OUTSIDE: [&str; 2] = ["0151", "0152"];
 
@@ -97,7 +99,12 @@ fn callees() -> Vec<&'static str> {
 
 /// Every phone of the world.
 pub(crate) fn everybody() -> Vec<&'static str> {
-    [&AGENTS[..], &SUPERVISORS[..], &OTHERS[..], &OUTSIDE[..]].concat()
+    [&AGENTS[..], &SUPERVISORS[..], &OTHERS[..], &OUTSIDE[..], &SECONDS[..]].concat()
+}
+
+/// The number of a phone.
+pub(crate) fn number(phone: &str) -> &str {
+    phone.trim_end_matches('b')
 }
 
 fn pick(of: &[&'static str], chance: &mut ChaCha8Rng) -> &'static str {
@@ -177,7 +184,11 @@ pub(crate) fn provision() -> Provision {
     };
     Provision {
         contact_center: Some(ContactCenter { features, ..ContactCenter::default() }),
-        devices: everybody().into_iter().filter(|it| !OUTSIDE.contains(it)).filter_map(device).collect(),
+        devices: everybody()
+            .into_iter()
+            .filter(|it| !OUTSIDE.contains(it) && !SECONDS.contains(it))
+            .filter_map(device)
+            .collect(),
         users: seats().iter().map(user).collect(),
         queues: QUEUE.parse().ok().map(queue).into_iter().collect(),
         trunks: vec![trunk],

@@ -286,7 +286,8 @@ impl Server {
                     world.send.push((to.remote, bytes));
                 }
                 Output::Event(leg, event) => {
-                    if let (LegEvent::Offered { .. }, Some(id)) = (&event, &call_id) {
+                    // Of several phones that a leg calls, the one that answers is its own.
+                    if let (LegEvent::Offered { .. } | LegEvent::Answered, Some(id)) = (&event, &call_id) {
                         world.model.bind(leg, id.clone());
                     }
                     if matches!(event, LegEvent::Ended(_)) {

@@ -165,8 +165,8 @@ impl Story {
         let outside = OUTSIDE.contains(&number);
         let sip = if outside { trunk_address(line) } else { phone_address(line) };
         let account = Account {
-            number: number.into(),
-            password: actors::password(number),
+            number: actors::number(number).into(),
+            password: actors::password(actors::number(number)),
             domain: DOMAIN.into(),
             server: Flow::udp(server_address()),
             sip,

@@ -156,7 +156,8 @@ impl Ledger {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         message.write(peer, &mut text);
-        let words = String::from_utf8_lossy(&text);
+        // Nearly all are ASCII, and this looks at sixteen octets at a time.
+        let words = std::str::from_utf8(&text).map_or_else(|_| String::from_utf8_lossy(&text), Into::into);
         match leg {
             Some(leg) => {
                 if kind == EventKind::SipIn {

@@ -77,7 +77,7 @@ impl Page {
             None => self.events.push('-'),
         }
         self.events.push(' ');
-        let ends = text.bytes().filter(|it| *it == b'\n').count();
+        let ends = memchr::memchr_iter(b'\n', text.as_bytes()).count();
         push_number(&mut self.events, ends as u64 + 1);
         self.events.push('\n');
         self.events.push_str(text);
@@ -159,5 +159,5 @@ fn push_number(text: &mut String, mut number: u64) {
             break;
         }
     }
-    text.extend(digits[at..].iter().copied().map(char::from));
+    text.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use clock::Time;
 use domain::{
-    config::Trunk,
+    config::{Trunk, TrunkTransport},
     event::Directory,
     ids::{CallId, LegId},
     leg::{Alert, Cause, LegAction, LegEvent, LegOrder, OfferDirection, Target},
@@ -137,7 +137,8 @@ impl World {
         let trunk = Trunk {
             name: "carrier".to_owned(),
             address: TRUNK.to_string(),
-            transport: "udp".to_owned(),
+            transport: TrunkTransport::Udp,
+            account: None,
             inbound: BTreeMap::new(),
         };
         world.feed(&Input::Directory(Directory { devices: BTreeMap::new(), trunks: vec![trunk] }));

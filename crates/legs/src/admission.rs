@@ -68,6 +68,20 @@ impl Legs {
         Ok(Origin::Device(device))
     }
 
+    /// Whether a request inside a dialog counts although its peer is not known to be where it comes from: from a trunk, which
+    /// may have several addresses, or from whoever proves to be a device of ours, as a phone can that has moved.
+    pub(crate) fn admit_from_elsewhere(
+        &mut self,
+        request: &Request,
+        from: Flow,
+        cx: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        if self.trunks.at(from).is_some() {
+            return Ok(());
+        }
+        self.prove(request, cx).map(drop)
+    }
+
     /// The device whose password the sender knows.
     pub(crate) fn prove(&mut self, request: &Request, cx: &Context<'_>) -> Result<PhoneNumber, Refusal> {
         let peers = &self.peers;

@@ -17,14 +17,23 @@ use crate::{
 impl Legs {
     pub(crate) fn on_request_inside(&mut self, id: ServerId, request: &Request, from: Flow, cx: &mut Context<'_>) {
         let Some(dialog_id) = DialogId::of_request(request) else { return self.disown(id, cx) };
-        let leg = self.dialogs.get(&dialog_id).copied();
-        let dialog = leg.and_then(|it| self.legs.get_mut(&it)).and_then(|it| it.dialog_mut(&dialog_id));
-        let (Some(leg), Some(dialog)) = (leg, dialog) else { return self.disown(id, cx) };
+        let Some((_, dialog)) = self.inside(&dialog_id) else { return self.disown(id, cx) };
+        // Before it counts for anything: a forged CSeq would shut out the peer's own requests.
+        if !dialog.is_at(from.remote.ip())
+            && let Err(refusal) = self.admit_from_elsewhere(request, from, cx)
+        {
+            return self.turn_away(id, refusal, cx);
+        }
+        let Some((leg, dialog)) = self.inside(&dialog_id) else { return self.disown(id, cx) };
         if dialog.accept(request).is_err() {
             return self.refuse(id, 500, cx);
         }
         // The peer has connected again; whoever can name the dialog may take it along.
-        if from.transport.is_connected() && !self.streams.is_open(dialog.flow().remote) {
+        let before = dialog.flow().remote;
+        if from.transport.is_connected()
+            && !self.streams.is_open(before)
+            && let Some((_, dialog)) = self.inside(&dialog_id)
+        {
             dialog.take_along(from);
         }
         let is_early = self.legs.get(&leg).is_some_and(|it| matches!(it.stage, Stage::Calling(_)));
@@ -50,6 +59,11 @@ impl Legs {
             }
             _ => self.refuse(id, 405, cx),
         }
+    }
+
+    fn inside(&mut self, id: &DialogId) -> Option<(LegId, &mut Dialog)> {
+        let leg = *self.dialogs.get(id)?;
+        Some((leg, self.legs.get_mut(&leg)?.dialog_mut(id)?))
     }
 
     fn on_bye(&mut self, id: LegId, cx: &mut Context<'_>) {

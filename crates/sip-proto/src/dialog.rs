@@ -150,6 +150,16 @@ impl Dialog {
         self.build(&Method::Ack, sequence)
     }
 
+    /// Whether the peer, or a proxy on the way to it, is known to be at this address: because what counts came from there,
+    /// or because the dialog names it. Ports are of no account: translators change them.
+    #[must_use]
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        let names_it = |uri: &Uri| message::literal_flow(uri).is_some_and(|it| it.remote.ip() == ip);
+        self.flow.remote.ip() == ip
+            || names_it(&self.target)
+            || self.routes.iter().filter_map(|it| route_uri(it)).any(|it| names_it(&it))
+    }
+
     /// Notes a request of the peer's; gaps in its CSeq are normal (s12.2.2).
     ///
     /// # Errors

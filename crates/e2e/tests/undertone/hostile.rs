@@ -3,15 +3,15 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream, UdpSocket},
     path::Path,
     thread,
     time::{Duration, Instant},
 };
 
 use e2e::{
-    AGENT_TONE, CUSTOMER_TONE, Phone, Pjsua, Policy, Probe, SOON, Scene, Setup, Sipp, assert_hears, connect, free_port,
-    listen,
+    AGENT_TONE, CUSTOMER_TONE, Phone, Pjsua, Policy, Probe, SOON, SUPERVISOR_TONE, Scene, Seen, Setup, Sipp,
+    assert_hears, connect, free_port, listen,
 };
 
 /// The torture messages of RFC 4475 and RFC 5118, which `sip-proto` keeps.
@@ -134,4 +134,134 @@ fn floods_are_shed_while_calls_run() {
     drop(floods);
     connect(&mut customer, &mut agent, "5001");
     agent.hang_up();
+}
+
+/// Somebody who has seen every message of a call, at a port of his own.
+struct Forger {
+    socket: UdpSocket,
+    server: SocketAddr,
+    count: u32,
+}
+
+impl Forger {
+    fn at(address: &str, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((address, 0)).expect("every address of the loopback network is ours");
+        socket.set_read_timeout(Some(SOON)).expect("a bound socket");
+        Self { socket, server, count: 0 }
+    }
+
+    /// Sends a request in the name of the caller to whom the server sent `answer`, with `changed` replaced in it; answers
+    /// with the status that comes back.
+    fn forge(&mut self, answer: &Seen, method: &str, changed: (&str, &str)) -> String {
+        self.count += 1;
+        let field = |name: &str| answer.header(name).unwrap_or_default();
+        let port = self.socket.local_addr().expect("a bound socket");
+        let sdp = format!(
+            "v=0\r\no=- 1 9 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\na=inactive\r\n",
+            port.port(),
+            ip = port.ip()
+        );
+        let body = if matches!(method, "INVITE" | "UPDATE") { sdp } else { String::new() };
+        let text = format!(
+            "{method} sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {port};branch=z9hG4bKforged-{port}-{count};rport\r\n\
+             Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\nContact: <sip:x@{port}>\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            field("From"),
+            field("To"),
+            field("Call-ID"),
+            100 + self.count,
+            body.len(),
+            server = self.server,
+            count = self.count,
+        );
+        self.ask(&text.replace(changed.0, changed.1))
+    }
+
+    fn ask(&self, text: &str) -> String {
+        self.socket.send_to(text.as_bytes(), self.server).expect("loopback");
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{error}: no answer to\n{text}"));
+        String::from_utf8_lossy(&buffer[..length]).split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
+    /// Sends noise as loud as can be, and a goodbye in RTCP, to where a leg's sound goes for as long as `work` takes.
+    fn shout<T>(&self, leg: SocketAddr, ssrc: u32, work: impl FnOnce() -> T) -> T {
+        let socket = self.socket.try_clone().expect("a bound socket");
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let shouting = thread::spawn(move || {
+            let mut packet = vec![0x80, 0, 0, 0, 0, 0, 0, 0];
+            packet.extend(ssrc.to_be_bytes());
+            // A square wave of 500 Hz in mu-law.
+            packet.extend((0..160).map(|it| if it % 16 < 8 { 0x80 } else { 0x00 }));
+            let mut goodbye = vec![0x81, 203, 0, 1];
+            goodbye.extend(ssrc.to_be_bytes());
+            for sequence in 0_u16.. {
+                packet[2..4].copy_from_slice(&sequence.to_be_bytes());
+                packet[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
+                let above = SocketAddr::new(leg.ip(), leg.port() + 1);
+                let _ = socket.send_to(&packet, leg).and_then(|_| socket.send_to(&goodbye, above));
+                if stopped.recv_timeout(Duration::from_millis(20)) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        });
+        let done = work();
+        drop(stop);
+        shouting.join().expect("it only sends");
+        done
+    }
+}
+
+fn seen(phone: &Probe, summary: &str) -> Seen {
+    phone.seen().into_iter().find(|it| it.summary == summary).expect("it was waited for")
+}
+
+#[test]
+fn forgeries_change_nothing() {
+    let scene = Scene::with(&Setup::new(), &["agent1", "super1"]);
+    let (mut agent, mut customer, mut supervisor) = (scene.agent(), scene.customer(), scene.supervisor());
+    scene.listen_in("super1", "5001", &serde_json::json!({}));
+    let sip = scene.server.sip;
+    agent.policy(Policy::Ring);
+    customer.dial("5001");
+    customer.wait_received("180 INVITE", 1);
+    let (mut far, mut near) = (Forger::at("127.0.0.4", sip), Forger::at("127.0.0.1", sip));
+    let via = |seen: &Seen| seen.header("Via").unwrap_or_default();
+    let ringing = seen(&customer, "180 INVITE");
+    let cancel = format!(
+        "CANCEL sip:5001@{sip} SIP/2.0\r\nVia: {}\r\nMax-Forwards: 70\r\nFrom: {}\r\nTo: <sip:5001@{sip}>\r\n\
+         Call-ID: {}\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
+        via(&ringing).split(";received").next().unwrap_or_default(),
+        ringing.header("From").unwrap_or_default(),
+        ringing.header("Call-ID").unwrap_or_default(),
+    );
+    assert_eq!(far.ask(&cancel.replace(";branch", ";rport;branch")), "481", "CANCEL from elsewhere");
+    assert_eq!(near.ask(&cancel.replace("z9hG4bK", "z9hG4bKx").replace(";branch", ";rport;branch")), "481");
+    assert!(!agent.received().contains(&"CANCEL".to_owned()));
+    agent.answer();
+    customer.wait_established();
+    supervisor.wait_established();
+    customer.wait_packets(20);
+    supervisor.wait_packets(20);
+    let answer = seen(&customer, "200 INVITE");
+    for method in ["BYE", "INVITE", "UPDATE", "OPTIONS"] {
+        assert_eq!(far.forge(&answer, method, ("", "")), "401", "{method} from elsewhere");
+        for changed in [("tag=", "tag=x"), ("Call-ID: ", "Call-ID: x"), (";tag=t", ";tag=u")] {
+            assert_eq!(near.forge(&answer, method, changed), "481", "{method} with {changed:?}");
+        }
+    }
+    let (leg, ssrc) = (customer.media_remote().expect("it talks"), agent.packets()[0].ssrc);
+    let agents = agent.media_remote().expect("it talks");
+    let heard = far.shout(leg, ssrc, || {
+        near.shout(agents, ssrc, || listen(1.8, &mut [&mut customer, &mut agent, &mut supervisor]))
+    });
+    let noise = [500, SUPERVISOR_TONE];
+    assert_hears("customer", &heard[0], &[AGENT_TONE], &noise);
+    assert_hears("agent", &heard[1], &[CUSTOMER_TONE], &noise);
+    assert_hears("supervisor", &heard[2], &[CUSTOMER_TONE, AGENT_TONE], &noise);
+    assert_eq!(missing(&customer, 0) + missing(&agent, 0), 0);
+    assert_eq!((agent.hold(), agent.retrieve()), (200, 200));
+    agent.hang_up();
+    customer.wait_ended();
+    supervisor.wait_ended();
 }

@@ -190,3 +190,28 @@ fn v_08_a_silent_leg_is_asked_whether_it_is_there() {
     ",
     );
 }
+
+#[test]
+fn what_comes_from_elsewhere_counts_only_with_proof() {
+    check(
+        "
+        0s   | 5001 invite 5002       | 5001 < 100, in1 offered 5001 dials 5002
+        0s   | in1 answer             | in1 open, in1 10.0.0.1:4000 Pcmu both, 5001 < 200 PCMU
+        0.1s | 5001 ack               | in1 confirmed
+        1s   | elsewhere 5001 bye     | 5001 < 401 BYE SHA-256 MD5
+        1s   | elsewhere 5001 reinvite sendonly | 5001 < 401 MD5
+        1s   | elsewhere 5001 update  | 5001 < 401 UPDATE MD5
+        2s   | 5001 options           | 5001 < 200 OPTIONS
+        3s   | elsewhere 5001 bye signed | 5001 < 200 BYE, in1 close, in1 ended HungUp
+    ",
+    );
+    check(
+        "
+        0s   | 5001 invite 5002       | 5001 < 100, in1 offered 5001 dials 5002
+        0s   | in1 ring               | 5001 < 180
+        0s   | elsewhere 5001 cancel  | 5001 < 481 CANCEL
+        0s   | 5001 cancel            | 5001 < 200 CANCEL, 5001 < 487, in1 ended Cancelled
+        0s   | 5001 ack               |
+    ",
+    );
+}

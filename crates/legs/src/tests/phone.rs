@@ -209,7 +209,8 @@ impl Phone {
             }
             [method @ ("bye" | "options" | "update" | "info"), options @ ..] => {
                 self.call.sequence += 1;
-                self.inside(&method.to_uppercase(), options)
+                let text = self.inside(&method.to_uppercase(), options);
+                if options.contains(&"signed") { self.signed(&text) } else { text }
             }
             ["final", code, options @ ..] => self.reply(self.other.clone(), code, options),
             ["ok", options @ ..] => self.reply(self.other.clone(), "200", &[&["empty"], options].concat()),

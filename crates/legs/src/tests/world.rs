@@ -162,6 +162,12 @@ impl World {
                 let action = LegAction { call: CallId(7), leg: leg_id(leg), order: order(rest) };
                 self.feed(Input::Order(action));
             }
+            ["elsewhere", phone, rest @ ..] => {
+                let home = self.phones[*phone].address;
+                self.phone(phone).address = SocketAddr::from(([10, 6, 6, 6], 5060));
+                self.deliver(phone, &rest.join(" "));
+                self.phone(phone).address = home;
+            }
             [phone, "connects"] => self.connect(phone, true),
             [phone, "disconnects"] => self.connect(phone, false),
             [phone, rest @ ..] => self.deliver(phone, &rest.join(" ")),
@@ -202,6 +208,10 @@ impl World {
         assert!(alarms.is_empty(), "seed {seed}");
         assert_eq!(endpoint.transactions(), 0, "seed {seed}");
         assert!(self.ports.leased.is_empty(), "seed {seed}: {:?}", self.ports.leased);
+    }
+
+    fn phone(&mut self, name: &str) -> &mut Phone {
+        self.phones.get_mut(name).unwrap_or_else(|| panic!("there is no phone {name}"))
     }
 
     fn deliver(&mut self, name: &str, says: &str) {

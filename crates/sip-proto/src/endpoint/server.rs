@@ -207,6 +207,9 @@ impl Endpoint {
 
     fn on_cancel(&mut self, id: ServerId, cancel: &Request, now: Time, out: &mut Vec<Output>) {
         let target = TransactionKey::for_cancelled_invite(cancel).and_then(|it| self.server_keys.get(&it).copied());
+        // It takes the way of its INVITE (s9.1), and so comes from the same host.
+        let host = |id| self.came_from(id).map(|it| it.remote.ip());
+        let target = target.filter(|it| host(*it) == host(id));
         let Some(target) = target else {
             return self.disown(id, response_to(cancel, 481), now, out);
         };

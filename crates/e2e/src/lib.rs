@@ -5,6 +5,7 @@
 
 mod baresip;
 mod cometd;
+mod dns;
 mod g711;
 mod http;
 mod phone;
@@ -22,6 +23,7 @@ mod wav;
 
 pub use baresip::Baresip;
 pub use cometd::{Cometd, Transport};
+pub use dns::{Answer, name_server};
 pub use http::{Answer as HttpAnswer, Http};
 pub use phone::{Phone, Policy};
 pub use pjsua::Pjsua;

@@ -96,6 +96,8 @@ pub(crate) struct Sip {
     pub(crate) udp: SocketAddr,
     /// The same as `udp` where it is not written.
     pub(crate) tcp: Option<SocketAddr>,
+    /// Asked for the names of trunks; the system's name servers where it is not written.
+    pub(crate) dns: Option<SocketAddr>,
     /// How long a session lives unless it is refreshed (RFC 4028).
     #[serde(deserialize_with = "session_interval")]
     pub(crate) session_expires: Duration,
@@ -104,7 +106,13 @@ pub(crate) struct Sip {
 impl Default for Sip {
     fn default() -> Self {
         let local = SocketAddr::from(([127, 0, 0, 1], 5060));
-        Self { domain: "undertone.local".into(), udp: local, tcp: None, session_expires: Duration::from_secs(1800) }
+        Self {
+            domain: "undertone.local".into(),
+            udp: local,
+            tcp: None,
+            dns: None,
+            session_expires: Duration::from_secs(1800),
+        }
     }
 }
 

@@ -180,6 +180,7 @@ fn sip(config: &Config) -> Result<sip::Sip, StartError> {
         listen: config.sip.udp,
         tcp: config.sip.tcp,
         advertise: None,
+        dns: config.sip.dns,
         session_expires: config.sip.session_expires,
         media: config.media.address,
     };

@@ -1,6 +1,7 @@
 //! The SIP sockets, and the legs behind them: datagrams and connections in and out, nothing decided.
 
 mod connections;
+mod locate;
 mod names;
 mod settings;
 
@@ -74,7 +75,7 @@ impl Sip {
             legs: Legs::new(settings.legs(listen, connections.local_addr()), seed),
             socket,
             connections,
-            names: Names::default(),
+            names: Names::new(settings.dns, listen.ip(), seed)?,
             seen: None,
             buffer: vec![0; DATAGRAM_MAX].into(),
             outputs: Vec::new(),

@@ -1,10 +1,23 @@
 //! The host names of trunks: resolved beside the call path, and again from time to time.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use domain::config::{Trunk, TrunkTransport};
-use sip_proto::{Flow, Transport};
+use domain::config::Trunk;
+use hickory_resolver::{
+    TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+    net::{NetError, runtime::TokioRuntimeProvider},
+};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use sip_proto::Flow;
 use tokio::{sync::mpsc, task::AbortHandle};
+
+use crate::locate::{Located, Locator, is_named};
 
 /// Where a trunk is now.
 pub(crate) struct Resolved {
@@ -15,18 +28,32 @@ pub(crate) struct Resolved {
 /// The trunks that have names, each followed by a task of its own.
 pub(crate) struct Names {
     followed: BTreeMap<String, (Trunk, AbortHandle)>,
+    asked: Asked,
     sender: mpsc::Sender<Resolved>,
     resolved: mpsc::Receiver<Resolved>,
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        let (sender, resolved) = mpsc::channel(QUEUE);
-        Self { followed: BTreeMap::new(), sender, resolved }
-    }
+/// How names are asked for.
+#[derive(Clone)]
+struct Asked {
+    resolver: TokioResolver,
+    fits: fn(IpAddr) -> bool,
+    seed: u64,
 }
 
 impl Names {
+    /// `server` is asked instead of those of the system; `listen` says which addresses can be sent to.
+    pub(crate) fn new(server: Option<SocketAddr>, listen: IpAddr, seed: u64) -> io::Result<Self> {
+        let (sender, resolved) = mpsc::channel(QUEUE);
+        let fits = match listen {
+            IpAddr::V4(_) => is_v4,
+            IpAddr::V6(ip) if ip.is_unspecified() => is_any,
+            IpAddr::V6(_) => is_v6,
+        };
+        let asked = Asked { resolver: resolver(server)?, fits, seed };
+        Ok(Self { followed: BTreeMap::new(), asked, sender, resolved })
+    }
+
     /// Follows the names of these trunks from now on, and no others. To be called on the runtime of [`crate::Sip`].
     pub(crate) fn follow(&mut self, trunks: &[Trunk]) {
         let same = |one: &Trunk, other: &Trunk| {
@@ -42,7 +69,7 @@ impl Names {
         });
         for trunk in trunks {
             if is_named(&trunk.address) && !self.followed.contains_key(&trunk.name) {
-                let task = tokio::spawn(keep_resolving(trunk.clone(), self.sender.clone()));
+                let task = tokio::spawn(keep_resolving(trunk.clone(), self.asked.clone(), self.sender.clone()));
                 self.followed.insert(trunk.name.clone(), (trunk.clone(), task.abort_handle()));
             }
         }
@@ -62,51 +89,67 @@ impl Drop for Names {
     }
 }
 
-async fn keep_resolving(trunk: Trunk, sender: mpsc::Sender<Resolved>) {
+async fn keep_resolving(trunk: Trunk, asked: Asked, sender: mpsc::Sender<Resolved>) {
+    let mut random = ChaCha8Rng::seed_from_u64(asked.seed);
+    let mut failures = 0;
     loop {
-        let pause = match lookup(&trunk).await {
-            Ok(targets) => {
+        let pause = match Locator::new(&asked.resolver, &mut random, asked.fits).locate(&trunk).await {
+            Ok(Located { targets, lasts }) if !targets.is_empty() => {
+                failures = 0;
                 let resolved = Resolved { trunk: trunk.name.clone(), targets };
                 if sender.send(resolved).await.is_err() {
                     return;
                 }
-                AGAIN
+                lasts
             }
             // What was known stays known.
-            Err(error) => {
-                tracing::warn!(trunk = trunk.name, %error, "the trunk's address cannot be resolved");
-                RETRY
+            outcome => {
+                let error = outcome.err().map_or_else(|| "it has no address".to_owned(), |it| it.to_string());
+                tracing::warn!(trunk = trunk.name, error, "the trunk's address cannot be resolved");
+                failures += 1;
+                RETRY.saturating_mul(1 << failures.min(6)).min(RETRY_MAX)
             }
         };
         tokio::time::sleep(pause).await;
     }
 }
 
-async fn lookup(trunk: &Trunk) -> std::io::Result<Vec<Flow>> {
-    let (host, port) = host_and_port(&trunk.address);
-    let transport = if trunk.transport == TrunkTransport::Tcp { Transport::Tcp } else { Transport::Udp };
-    let port = port.and_then(|it| it.parse().ok()).unwrap_or(transport.default_port());
-    let mut targets: Vec<_> =
-        tokio::net::lookup_host((host, port)).await?.map(|remote| Flow { transport, remote }).collect();
-    targets.dedup();
-    Ok(targets)
+/// Reads the system's settings, or asks one name server alone.
+fn resolver(server: Option<SocketAddr>) -> io::Result<TokioResolver> {
+    let failed = |error: NetError| io::Error::other(format!("the resolver: {error}"));
+    let builder = match server {
+        None => TokioResolver::builder_tokio().unwrap_or_else(|error| {
+            // Whoever has no trunks with names needs none.
+            tracing::warn!(%error, "the system names no name servers");
+            let config = ResolverConfig::from_parts(None, Vec::new(), Vec::new());
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }),
+        Some(server) => {
+            let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+            for it in &mut connections {
+                it.port = server.port();
+            }
+            let server = NameServerConfig::new(server.ip(), true, connections);
+            let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        }
+    };
+    builder.build().map_err(failed)
 }
 
-/// Whether a trunk's address is a host name, rather than an address that the legs can read.
-fn is_named(address: &str) -> bool {
-    let (host, _) = host_and_port(address);
-    let is_address = host.contains(':') || host.starts_with('[') || host.parse::<IpAddr>().is_ok();
-    !is_address && !host.eq_ignore_ascii_case("localhost")
+fn is_v4(ip: IpAddr) -> bool {
+    ip.is_ipv4()
 }
 
-fn host_and_port(address: &str) -> (&str, Option<&str>) {
-    match address.rsplit_once(':') {
-        Some((host, port)) if !host.contains(':') => (host, Some(port)),
-        _ => (address, None),
-    }
+fn is_v6(ip: IpAddr) -> bool {
+    ip.is_ipv6()
+}
+
+fn is_any(_: IpAddr) -> bool {
+    true
 }
 
 const QUEUE: usize = 64;
-/// How often a name is resolved again, and how soon after a failure.
-const AGAIN: Duration = Duration::from_secs(300);
-const RETRY: Duration = Duration::from_secs(30);
+/// How soon a name is asked for again after a failure, at first and at the latest.
+const RETRY: Duration = Duration::from_secs(2);
+const RETRY_MAX: Duration = Duration::from_secs(60);

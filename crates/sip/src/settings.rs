@@ -19,6 +19,8 @@ pub struct Settings {
     pub advertise: Option<IpAddr>,
     /// `[sip] session_expires`: how long a session lives unless it is refreshed (RFC 4028), 90 s at least.
     pub session_expires: Duration,
+    /// `[sip] dns`: the name server that is asked for trunks, instead of those of the system.
+    pub dns: Option<SocketAddr>,
     /// `[media] address`: what SDP advertises.
     pub media: IpAddr,
 }

@@ -34,6 +34,7 @@ async fn options_is_answered_over_the_socket() {
         listen: loopback,
         tcp: None,
         advertise: None,
+        dns: None,
         session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
     };
@@ -64,6 +65,7 @@ async fn a_connection_carries_messages_and_pings_and_is_closed_for_nonsense() {
         listen: loopback,
         tcp: Some(loopback),
         advertise: None,
+        dns: None,
         session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
     };
@@ -114,4 +116,21 @@ fn one_address_cannot_take_all_connections() {
     assert!(!many[60].is_empty(), "there is room for somebody else");
     drop((greedy, office, many));
     assert_eq!(take([192, 0, 2, 1], 2_000).len(), 1_024, "places are given back");
+}
+
+#[test]
+fn rfc2782_the_lowest_priority_first_and_by_weight_within_it() {
+    let service =
+        |priority, weight, host: &str| locate::Service { priority, weight, port: 5060, host: host.to_owned() };
+    let all =
+        || vec![service(2, 0, "last"), service(1, 90, "often"), service(1, 10, "seldom"), service(1, 0, "hardly")];
+    let mut random = rand_chacha::rand_core::SeedableRng::seed_from_u64(1);
+    let mut first = std::collections::BTreeMap::new();
+    for _ in 0..1000 {
+        let order = locate::in_order(all(), &mut random);
+        assert_eq!((order.len(), order[3].host.as_str()), (4, "last"));
+        *first.entry(order[0].host.clone()).or_insert(0) += 1;
+    }
+    assert!(first["often"] > 800 && (50..200).contains(&first["seldom"]), "{first:?}");
+    assert!(first["hardly"] > 0, "{first:?}");
 }

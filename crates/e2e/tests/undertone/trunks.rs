@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Phone, Policy, Scene, Setup, Sipp, connect, free_port};
+use e2e::{Answer, Phone, Policy, Probe, Scene, Setup, Sipp, Source, connect, free_port, name_server};
 
 /// A second trunk, and how to dial it.
 fn trunk(keys: &str) -> String {
@@ -74,4 +74,48 @@ fn what_callers_of_a_carrier_dial_leads_to_a_queue() {
     connect(&mut customer, &mut agent, "0800123456");
     customer.hang_up();
     agent.wait_ended();
+}
+
+#[test]
+fn rfc3263_a_carrier_known_by_its_domain_alone() {
+    let (busy, good) = (free_port(), free_port());
+    let dns = name_server(vec![
+        ("telco.test", Answer::Naptr(20, "SIP+D2T", "_sip._tcp.telco.test")),
+        ("telco.test", Answer::Naptr(10, "SIP+D2U", "_sip._udp.telco.test")),
+        ("_sip._udp.telco.test", Answer::Srv(2, 0, good, "gw2.telco.test")),
+        ("_sip._udp.telco.test", Answer::Srv(1, 0, busy, "gw1.telco.test")),
+        ("gw1.telco.test", Answer::A([127, 0, 0, 1].into())),
+        ("gw2.telco.test", Answer::A([127, 0, 0, 1].into())),
+    ]);
+    let setup = Setup::new().with("sip", &format!("dns = \"{dns}\"")).provision(&trunk("address = \"telco.test\""));
+    let scene = Scene::new(&setup);
+    let gateway = |port| Probe::open(scene.server.sip, "0301", None, port, Source::Silent, e2e::Wiring::default());
+    let (mut first, mut second) = (gateway(busy), gateway(good));
+    scene.until("the name is known", |it| metric(it, "undertone_trunks{state=\"unresolved\"} 0"));
+    first.policy(Policy::Refuse(503));
+    let mut agent = scene.agent();
+    connect(&mut agent, &mut second, "70301");
+    assert_eq!(first.calls(), 1, "the preferred gateway was asked first");
+    agent.hang_up();
+    second.wait_ended();
+    // Requests from any of its addresses are the trunk's.
+    connect(&mut second, &mut agent, "5001");
+}
+
+#[test]
+fn a_carrier_over_tcp_is_connected_to() {
+    let port = free_port();
+    let keys = format!("address = \"127.0.0.1:{port}\"\ntransport = \"tcp\"");
+    let scene = Scene::new(&Setup::new().provision(&trunk(&keys)));
+    let mut agent = scene.agent();
+    agent.dial("70301");
+    assert_eq!(agent.wait_end_status(), 480, "nobody listens there");
+    let carrier = Sipp::start(scene.server.sip, "answer_tcp", port, &["-t", "t1", "-m", "2"]);
+    std::thread::sleep(Duration::from_secs(1));
+    for _ in 0..2 {
+        agent.dial("70301");
+        agent.wait_established();
+        agent.hang_up();
+    }
+    carrier.wait();
 }

@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use domain::{
     command::{
-        AgentRequest, Calls, Command, DeviceOperation, MonitorForm, Scope, StartSession, TargetUri, UserRequest,
+        AgentRequest, CallOperation, Calls, Command, DeviceOperation, MonitorForm, Scope, StartSession, Switch,
+        TargetUri, UserRequest,
     },
     config::{
         ContactCenter, Device, Ha1, MonitorOperation, Overflow, Provision, Queue, Role, Secret, TelephonyNetwork,
         Trunk, TrunkTransport, User,
     },
-    ids::{DeviceId, PhoneNumber, UserId},
+    ids::{CallId, DeviceId, PhoneNumber, UserId},
 };
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use softphone::{Answering, Behaviour};
@@ -41,6 +42,8 @@ pub(crate) enum Deed {
     /// Its power fails; it comes back as if new.
     Crashes(&'static str),
     Asks(&'static str, Wish),
+    /// Asks this of a call of its own, if it has one.
+    Controls(&'static str, CallOperation),
     /// The server is killed.
     Restart,
     Nothing,
@@ -54,12 +57,17 @@ pub(crate) enum Wish {
     Ready,
     Listen(&'static str, Calls),
     Cancel,
+    /// `Dial`.
+    Dial(&'static str),
+    /// Something of this call.
+    Operate(CallOperation, CallId),
+    DoNotDisturb(Switch),
 }
 
 /// What is done next.
 pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
     let supervisor = pick(&SUPERVISORS, chance);
-    match chance.next_u32() % 100 {
+    match chance.next_u32() % 120 {
         0..=24 => Deed::Dials(pick(&callers(), chance), pick(&AGENTS, chance)),
         25..=26 => Deed::Dials(pick(&callers(), chance), QUEUE),
         27..=29 => Deed::Dials(pick(&AGENTS, chance), pick(&callees(), chance)),
@@ -80,6 +88,12 @@ pub(crate) fn deed(chance: &mut ChaCha8Rng) -> Deed {
         96 => Deed::Asks(pick(&seats(), chance), Wish::Ready),
         97..=98 => Deed::Crashes(pick(&everybody(), chance)),
         99 if chance.next_u32().is_multiple_of(4) => Deed::Restart,
+        100..=105 => Deed::Asks(pick(&seats(), chance), Wish::Dial(pick(&dialled(), chance))),
+        106..=110 => Deed::Controls(pick(&seats(), chance), CallOperation::Hold),
+        111..=115 => Deed::Controls(pick(&seats(), chance), CallOperation::Retrieve),
+        116 => Deed::Controls(pick(&seats(), chance), CallOperation::Hangup),
+        117 => Deed::Asks(pick(&seats(), chance), Wish::DoNotDisturb(Switch::On)),
+        118 => Deed::Asks(pick(&seats(), chance), Wish::DoNotDisturb(Switch::Off)),
         _ => Deed::Nothing,
     }
 }
@@ -95,6 +109,11 @@ fn callers() -> Vec<&'static str> {
 
 fn callees() -> Vec<&'static str> {
     [&AGENTS[..], &OTHERS[..], &SUPERVISORS[..]].concat()
+}
+
+/// What is dialled by the API.
+fn dialled() -> Vec<&'static str> {
+    [&callees()[..], &[QUEUE]].concat()
 }
 
 /// Every phone of the world.
@@ -140,6 +159,9 @@ pub(crate) fn command(number: &str, wish: Wish, server: &Server) -> Option<Comma
         Wish::LogOut => UserRequest::EndSession,
         Wish::Ready => UserRequest::SetAgentState(AgentRequest::Ready),
         Wish::Cancel => operation(DeviceOperation::CancelMonitoring),
+        Wish::Dial(whom) => operation(DeviceOperation::Dial(Ok(whom.parse().ok()?))),
+        Wish::DoNotDisturb(switch) => operation(DeviceOperation::DoNotDisturb(switch)),
+        Wish::Operate(operation, call) => UserRequest::Call { call: Some(call), operation },
         Wish::Listen(target, calls) => {
             let target = Some(TargetUri::Device(server.devices.get(target)?.id));
             let form = MonitorForm { target, phone_number: None, scope: Scope::Call, calls };

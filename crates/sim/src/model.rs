@@ -10,7 +10,7 @@ use std::{
 };
 
 use clock::Time;
-use domain::ids::LegId;
+use domain::ids::{CallId, LegId};
 
 use crate::actors::QUEUE;
 use wire::Seen;
@@ -31,6 +31,10 @@ struct Dialog {
     answered: bool,
     early: bool,
     holds: bool,
+    /// Whether its user has asked the server for `Hold`.
+    parked: bool,
+    /// Whether the server began it because its user had asked for `Dial`: it stands for a call of the phone's.
+    summoned: bool,
     over: bool,
     /// The phone's tag, once the dialog is answered: a second phone that answers the same INVITE is another dialog.
     tag: String,
@@ -55,6 +59,10 @@ struct Right {
 pub(crate) struct Model {
     dialogs: BTreeMap<String, Dialog>,
     legs: BTreeMap<LegId, String>,
+    /// Which call a leg is on.
+    calls_of: BTreeMap<LegId, CallId>,
+    /// Who asked to be connected to whom.
+    dials: BTreeSet<(String, String)>,
     /// Supervisors' rights, by number.
     rights: BTreeMap<String, Right>,
     pub(crate) calls: u64,
@@ -66,14 +74,16 @@ impl Model {
     fn may_hear(&self, x: &Dialog, y: &Dialog) -> bool {
         let live = |it: &Dialog| !it.over;
         let talks = |it: &Dialog| live(it) && it.answered && !it.holds;
-        if !live(x) || !live(y) || x.holds || y.holds || y.listens.is_some() {
+        let away = |it: &Dialog| it.holds || it.parked;
+        if !live(x) || !live(y) || away(x) || away(y) || y.listens.is_some() {
             return false;
         }
         if let Some(target) = &x.listens {
             let with_target = |z: &&Dialog| z.answered && live(z) && (y.phone == *target || z.phone == *target);
             return talks(x) && x.audited && talks(y) && self.partners(y).any(|z| with_target(&z));
         }
-        are_partners(x, y) && (talks(x) && talks(y) || x.by_phone && !x.answered && y.early && !y.answered)
+        let waits = x.by_phone && !x.answered || x.summoned && x.answered;
+        are_partners(x, y) && (talks(x) && talks(y) || waits && y.early && !y.answered)
     }
 
     fn partners<'a>(&'a self, of: &'a Dialog) -> impl Iterator<Item = &'a Dialog> {
@@ -221,10 +231,15 @@ impl Model {
                 if listens.is_some() && listens.as_ref() != right {
                     return Err(format!("{} is offered {listens:?} without an order: {right:?}", seen.target));
                 }
+                let summoned = seen.answers_itself && listens.is_none();
+                if summoned && !self.dials.contains(&(seen.target.clone(), seen.from.clone())) {
+                    return Err(format!("{} is to answer by itself and has not asked for {}", seen.target, seen.from));
+                }
                 let dialog = Dialog {
                     phone: seen.target.clone(),
                     other: seen.from.clone(),
                     listens,
+                    summoned,
                     invite: seen.cseq,
                     changed: now,
                     ..Dialog::default()
@@ -257,8 +272,33 @@ impl Model {
 
     pub(crate) fn unbind(&mut self, leg: LegId) {
         // Its dialog is remembered: an INVITE that has no answer yet is repeated until it can be cancelled.
+        self.calls_of.remove(&leg);
         if let Some(dialog) = self.legs.remove(&leg).and_then(|it| self.dialogs.get_mut(&it)) {
             dialog.over = true;
+        }
+    }
+
+    pub(crate) fn on_call(&mut self, leg: LegId, call: CallId) {
+        self.calls_of.insert(leg, call);
+    }
+
+    /// `Dial` has been accepted: from now on the server may call this phone to connect it.
+    pub(crate) fn asked_to_dial(&mut self, number: &str, whom: &str) {
+        self.dials.insert((number.to_owned(), whom.to_owned()));
+    }
+
+    /// `Hold` or `Retrieve` has been accepted for what this phone is to a call: a party, or else a listener.
+    pub(crate) fn parked(&mut self, number: &str, call: CallId, parked: bool, now: Time) {
+        let on_it = |(leg, id): (&LegId, &String)| {
+            let dialog = self.dialogs.get(id).filter(|it| it.phone == number && it.listens.is_none())?;
+            (self.calls_of.get(leg) == Some(&call) && !dialog.over).then(|| id.clone())
+        };
+        let party: Vec<String> = self.legs.iter().filter_map(on_it).collect();
+        for (id, dialog) in &mut self.dialogs {
+            let listens = party.is_empty() && dialog.phone == number && dialog.listens.is_some() && !dialog.over;
+            if listens || party.contains(id) {
+                (dialog.parked, dialog.changed) = (parked, now);
+            }
         }
     }
 
@@ -299,6 +339,8 @@ impl Model {
     pub(crate) fn restarted(&mut self, orders: BTreeMap<String, (String, bool)>) {
         self.dialogs.clear();
         self.legs.clear();
+        self.calls_of.clear();
+        self.dials.clear();
         let right = |(supervisor, (target, next_only))| (supervisor, Right { target, next_only });
         self.rights = orders.into_iter().map(right).collect();
     }
@@ -312,9 +354,11 @@ impl Model {
 /// Whether two dialogs are the two sides of one call: one began it, and the other was called for it.
 fn are_partners(x: &Dialog, y: &Dialog) -> bool {
     let began = |x: &Dialog, y: &Dialog| {
+        // A phone that was called for its own `Dial` has begun the call as much as one that dialled.
+        let begins = |it: &Dialog| it.by_phone || it.summoned;
         // Whoever calls the queue is a partner of everybody who is called for it.
         let called = x.other == y.phone || x.other == QUEUE;
-        x.by_phone && !y.by_phone && y.listens.is_none() && called && y.other == x.phone
+        begins(x) && !begins(y) && y.listens.is_none() && called && y.other == x.phone
     };
     x.listens.is_none() && (began(x, y) || began(y, x))
 }

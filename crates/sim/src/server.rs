@@ -9,10 +9,10 @@ use std::{
 use clock::Time;
 use domain::{
     Engine,
-    command::{Calls, Command, Refusal, Reply},
+    command::{CallOperation, Calls, Command, Refusal, Reply},
     config::Settings,
     event::{Action, Event, Outcome},
-    ids::{CallId, LegId, RequestId, Ticket},
+    ids::{CallId, DeviceId, LegId, RequestId, Ticket},
     leg::{LegEvent, LegOrder},
     record::{AuditEvent, Record},
     view::{Change, DeviceView, UserView},
@@ -55,6 +55,8 @@ pub enum Sabotage {
     DeafSupervisor,
     /// Hearing that has been given is never taken away.
     NoEnd,
+    /// Users are promised `Hold`, and nothing comes of it.
+    NoHold,
 }
 
 type Matrix = BTreeMap<LegId, BTreeSet<LegId>>;
@@ -70,6 +72,7 @@ impl Sabotage {
             Self::DeafSupervisor => {
                 listeners.iter().for_each(|leg| drop(hears.insert(*leg, BTreeSet::new())));
             }
+            Self::NoHold => {}
             Self::NoEnd => {
                 for (leg, row) in before.into_iter().flatten() {
                     hears.entry(*leg).or_default().extend(row);
@@ -101,6 +104,8 @@ pub(crate) struct Server {
     media: BTreeMap<LegId, Option<Codec>>,
     pub(crate) devices: BTreeMap<String, DeviceView>,
     pub(crate) users: BTreeMap<String, UserView>,
+    /// Whose views of which calls are shown: each device's number with its calls.
+    calls: BTreeMap<(CallId, DeviceId), String>,
     pub(crate) cells: u64,
     pub(crate) sabotage: Option<Sabotage>,
     /// When hearing that is missing was last looked for.
@@ -167,6 +172,7 @@ impl Server {
             media: BTreeMap::new(),
             devices: BTreeMap::new(),
             users: BTreeMap::new(),
+            calls: BTreeMap::new(),
             cells: 0,
             sabotage: None,
             looked: Time::default(),
@@ -177,6 +183,11 @@ impl Server {
     pub(crate) fn next(&self) -> Option<Time> {
         let late = self.late.first_key_value().map(|((at, _), _)| *at);
         [late, self.engine.poll_timeout(), self.legs.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// A call that this number is shown.
+    pub(crate) fn call_of(&self, number: &str) -> Option<CallId> {
+        self.calls.iter().find(|(_, it)| *it == number).map(|((call, _), _)| *call)
     }
 
     pub(crate) fn counts(&self) -> domain::engine::Counts {
@@ -268,6 +279,7 @@ impl Server {
                 legs.handle(legs::Input::Datagram { bytes: &bytes, source }, ports, now, &mut out);
             }
             Owned::Order(action) => {
+                world.model.on_call(action.leg, action.call);
                 dialled = matches!(action.order, LegOrder::Dial { .. }).then_some(action.leg);
                 legs.handle(legs::Input::Order(action), ports, now, &mut out);
             }
@@ -332,6 +344,7 @@ impl Server {
         match action {
             Action::Leg(it) => work.push_back(Work::Legs(Owned::Order(it))),
             Action::Matrix { call, version, hears, .. } => {
+                hears.keys().for_each(|leg| world.model.on_call(*leg, call));
                 let hears = self.sabotage.map_or(hears.clone(), |it| it.spoil(self.matrices.get(&call), hears));
                 self.matrices.insert(call, hears);
                 let at = world.now + Duration::from_millis(u64::from(1 + world.chance.next_u32() % 40));
@@ -352,6 +365,12 @@ impl Server {
             }
             Action::Publish(Change::User(it)) => {
                 self.users.insert(it.user_name.clone(), UserView::clone(&it));
+            }
+            Action::Publish(Change::Call(it)) => {
+                self.calls.insert((it.call, it.device), it.phone_number.to_string());
+            }
+            Action::Publish(Change::CallGone(call, device)) => {
+                self.calls.remove(&(call, device));
             }
             Action::Publish(_) | Action::Music { .. } | Action::Notify(_) | Action::Reply { .. } => {}
             Action::Directory(it) => work.push_back(Work::Legs(Owned::Directory(it))),
@@ -401,6 +420,7 @@ impl Server {
         self.matrices.clear();
         self.media.clear();
         self.devices.clear();
+        self.calls.clear();
         let saved = self.disk.saved();
         world.model.restarted(BTreeMap::new());
         let mut work: VecDeque<Work> = [Work::Legs(Owned::Registrations(saved.registrations.clone()))].into();
@@ -465,7 +485,10 @@ impl Outside<'_> {
             Wish::Listen(target, calls) => self.model.ordered(number, target, calls == Calls::Next, self.now),
             Wish::Cancel => self.model.cancelled(number),
             Wish::LogOut => self.model.logged_out(number, self.now),
-            Wish::LogIn | Wish::Ready => {}
+            Wish::Dial(whom) => self.model.asked_to_dial(number, whom),
+            Wish::Operate(CallOperation::Hold, call) => self.model.parked(number, call, true, self.now),
+            Wish::Operate(CallOperation::Retrieve, call) => self.model.parked(number, call, false, self.now),
+            Wish::LogIn | Wish::Ready | Wish::DoNotDisturb(_) | Wish::Operate(..) => {}
         }
     }
 }

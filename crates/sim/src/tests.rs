@@ -34,3 +34,8 @@ fn a_supervisor_who_hears_nothing_is_noticed() {
 fn hearing_that_outlives_its_reason_is_noticed() {
     assert!(noticed(Sabotage::NoEnd).contains("and may not"));
 }
+
+#[test]
+fn a_hold_that_comes_to_nothing_is_noticed() {
+    assert!(noticed(Sabotage::NoHold).contains("and may not"));
+}

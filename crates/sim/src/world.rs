@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use clock::Time;
 use domain::{
-    command::Command,
+    command::{CallOperation, Command},
     config::Settings,
     event::Event,
     ids::{LegId, RequestId},
@@ -292,6 +292,10 @@ impl Story {
     fn wish(&mut self, number: &'static str, wish: Wish) -> Result<(), String> {
         let Some(command) = actors::command(number, wish, &self.server) else { return Ok(()) };
         self.note(|| format!("{number} asks: {wish:?}"));
+        if let (Some(Sabotage::NoHold), Wish::Operate(CallOperation::Hold, call)) = (self.server.sabotage, wish) {
+            self.model.parked(number, call, true, self.now);
+            return Ok(());
+        }
         self.ask(command, Some((number, wish)))
     }
 
@@ -318,6 +322,11 @@ impl Story {
                 line.into_iter().for_each(|line| self.plug_in(number, line));
             }
             Deed::Asks(number, wish) => self.wish(number, wish)?,
+            Deed::Controls(number, operation) => {
+                if let Some(call) = self.server.call_of(number) {
+                    self.wish(number, Wish::Operate(operation, call))?;
+                }
+            }
             Deed::Restart => {
                 let seed = self.chance.next_u64();
                 self.wishes.clear();

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     /// The tags of From and To.
     pub(super) tags: [String; 2],
     pub(super) has_body: bool,
+    /// Whether the phone is asked to answer by itself.
+    pub(super) answers_itself: bool,
     /// Whether its description puts the other side on hold.
     pub(super) holds: bool,
 }
@@ -38,6 +40,7 @@ impl Seen {
             let Some((name, value)) = line.split_once(':') else { continue };
             let value = value.trim();
             match name.trim().to_ascii_lowercase().as_str() {
+                "answer-mode" => seen.answers_itself = value == "Auto",
                 "call-id" | "i" => value.clone_into(&mut seen.call_id),
                 "cseq" => {
                     let (number, method) = value.split_once(' ')?;

@@ -91,7 +91,7 @@ fn rfc3263_a_carrier_known_by_its_domain_alone() {
     let scene = Scene::new(&setup);
     let gateway = |port| Probe::open(scene.server.sip, "0301", None, port, Source::Silent, e2e::Wiring::default());
     let (mut first, mut second) = (gateway(busy), gateway(good));
-    scene.until("the name is known", |it| metric(it, "undertone_trunks{state=\"unresolved\"} 0"));
+    scene.until("the name is known", |it| metric(it, "undertone_trunks{state=\"by_address\"} 2"));
     first.policy(Policy::Refuse(503));
     let mut agent = scene.agent();
     connect(&mut agent, &mut second, "70301");

@@ -68,13 +68,39 @@ impl Legs {
     /// Signs an INVITE if we have been challenged before, and connects where that is needed.
     fn prepare(&mut self, trunk: &str, invite: &mut Request, flow: Flow, cx: &mut Context<'_>) {
         invite.headers.put(HeaderName::Contact, self.settings.contact_field(flow.transport));
-        invite.headers.remove_all(&HeaderName::Authorization);
-        invite.headers.remove_all(&HeaderName::ProxyAuthorization);
+        self.sign(trunk, invite);
+        self.reach(flow, cx);
+    }
+
+    /// Answers what the trunk has asked before; credentials of an earlier attempt go.
+    fn sign(&mut self, trunk: &str, request: &mut Request) {
+        request.headers.remove_all(&HeaderName::Authorization);
+        request.headers.remove_all(&HeaderName::ProxyAuthorization);
         let cnonce = self.random.next_u64();
         if let Some(signer) = self.trunks.all.get_mut(trunk).and_then(|it| it.signer.as_mut()) {
-            signer.sign(invite, cnonce);
+            signer.sign(request, cnonce);
         }
-        self.reach(flow, cx);
+    }
+
+    /// Sends a request inside a dialog, signed if it goes to a trunk that has challenged us before (RFC 3261 s22.3).
+    pub(crate) fn send_inside(&mut self, mut request: Request, to: Flow, cx: &mut Context<'_>) -> Option<ClientId> {
+        if let Some(trunk) = self.trunks.at(to).map(|(name, _)| name.to_owned()) {
+            self.sign(&trunk, &mut request);
+        }
+        self.send(request, to, cx)
+    }
+
+    /// Whether a trunk's challenge to a request inside a dialog can be answered by sending it again. What was signed
+    /// for a challenge just received is not.
+    pub(crate) fn learns(&mut self, client: ClientId, response: &Response, from: Flow) -> bool {
+        let Some(sent) = self.endpoint.sent(client) else { return false };
+        let fresh = |name| sent.texts(name).iter().any(|it| it.contains("nc=00000001"));
+        if fresh(&HeaderName::Authorization) || fresh(&HeaderName::ProxyAuthorization) {
+            return false;
+        }
+        let Some(trunk) = self.trunks.at(from).map(|(name, _)| name.to_owned()) else { return false };
+        let signer = self.trunks.all.get_mut(&trunk).and_then(|it| it.signer.as_mut());
+        signer.is_some_and(|it| it.challenged(response, sent))
     }
 
     /// The same for one that takes the place of another, if that went to a trunk.

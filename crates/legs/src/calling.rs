@@ -131,6 +131,7 @@ impl Legs {
             Some(Purpose::PickUp(id)) => self.on_picked_up(id, client, response.status.code(), cx),
             Some(Purpose::Enrol(number)) => self.on_enrolled(number, client, response, cx),
             // The leg is over or somebody else's: whoever answers it now gets ACK and BYE (E-16).
+            None if matches!(response.status.code(), 401 | 407) => self.bye_again(client, response, from, cx),
             None => self.decline_fork(client, response, from, cx),
         }
     }

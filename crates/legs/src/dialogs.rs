@@ -5,7 +5,9 @@ use domain::{
     leg::{Cause, LegEvent},
 };
 use media_proto::sdp::Description;
-use sip_proto::{ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, ServerId};
+use sip_proto::{
+    ClientId, Dialog, DialogId, Flow, HeaderName, HeadersExt, MessageExt, Method, Request, Response, ServerId,
+};
 
 use crate::{
     Context, Legs, MediaOrder, Output, Purpose, Stream,
@@ -194,7 +196,19 @@ impl Legs {
     pub(crate) fn bye(&mut self, mut dialog: Dialog, cx: &mut Context<'_>) {
         let Some(flow) = self.way(&dialog, cx) else { return };
         // However the peer answers, and if it does not: the dialog is over (s15.1.1).
-        self.send(dialog.request(&Method::Bye), flow, cx);
+        self.send_inside(dialog.request(&Method::Bye), flow, cx);
+    }
+
+    /// A BYE that a trunk wants signed says it again; else the trunk would believe the call goes on.
+    pub(crate) fn bye_again(&mut self, client: ClientId, refusal: &Response, from: Flow, cx: &mut Context<'_>) {
+        let Some(mut bye) = self.endpoint.sent(client).filter(|it| it.method == Method::Bye).cloned() else { return };
+        if !self.learns(client, refusal, from) {
+            return;
+        }
+        let sequence = bye.cseq().map_or(1, |it| it.sequence).saturating_add(1);
+        bye.headers.put(HeaderName::CSeq, format!("{sequence} BYE"));
+        bye.headers.remove_all(&HeaderName::Via);
+        self.send_inside(bye, from, cx);
     }
 }
 

@@ -178,7 +178,7 @@ impl Legs {
         if let Some(text) = text {
             request.carry(SDP, text);
         }
-        let Some(client) = self.send(request, flow, cx) else { return };
+        let Some(client) = self.send_inside(request, flow, cx) else { return };
         self.clients.insert(client, Purpose::Refresh(id));
         if let Some(Stage::Up { timer, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) {
             timer.refresh = Some(Refresh { client, is_invite });
@@ -200,7 +200,13 @@ impl Legs {
             return;
         }
         if status >= 300 {
-            self.on_refresh_failed(id, client, status, Some(response), cx);
+            if matches!(status, 401 | 407) && self.learns(client, response, from) {
+                self.clients.remove(&client);
+                self.forget_refresh(id);
+                self.refresh(id, cx);
+            } else {
+                self.on_refresh_failed(id, client, status, Some(response), cx);
+            }
             return self.arm(id);
         }
         self.clients.remove(&client);
@@ -219,6 +225,12 @@ impl Legs {
             self.flush(cx);
         }
         self.arm(id);
+    }
+
+    fn forget_refresh(&mut self, id: LegId) {
+        if let Some(Stage::Up { timer, .. }) = self.legs.get_mut(&id).map(|it| &mut it.stage) {
+            timer.refresh = None;
+        }
     }
 
     /// Our refresh was refused, or got no answer (408).

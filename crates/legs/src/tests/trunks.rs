@@ -75,15 +75,31 @@ fn rfc3261_22_3_a_trunk_that_challenges_calls_gets_its_answer() {
         1s  | telco1 407 proxy=n                | telco1 < ACK, telco1 < INVITE 2 sip:0301@telco.example proxy-signed n.1 PCMU+PCMA
         1s  | telco1 183 sdp                    | out1 10.0.8.1:4000 Pcmu both, out1 earlymedia
         3s  | telco1 200                        | telco1 < ACK, out1 answered
-        4s  | out1 end hungup                   | telco1 < BYE 3 sip:telco1@10.0.8.1:5060, out1 close, out1 ended HungUp
+        4s  | out1 end hungup                   | telco1 < BYE 3 sip:telco1@10.0.8.1:5060 proxy-signed n.2, out1 close, out1 ended HungUp
         4s  | telco1 ok                         |
-        5s  | out2 dial 0302@telco              | out2 open, telco1 < INVITE 1 sip:0302@telco.example proxy-signed n.2 PCMU+PCMA
+        5s  | out2 dial 0302@telco              | out2 open, telco1 < INVITE 1 sip:0302@telco.example proxy-signed n.3 PCMU+PCMA
         5s  | telco1 407 proxy=m                | telco1 < ACK, telco1 < INVITE 2 sip:0302@telco.example proxy-signed m.1 PCMU+PCMA
         5s  | telco1 407 proxy=o                | telco1 < ACK, out2 close, out2 ended Forbidden
         6s  | out3 dial 0303@telco              | out3 open, telco1 < INVITE 1 sip:0303@telco.example proxy-signed m.2 PCMU+PCMA
         6s  | out3 end cancelled                | out3 close, out3 ended Cancelled
         6s  | telco1 407 proxy=p                | telco1 < ACK
         99s | wait                              |
+    "
+    ));
+}
+
+#[test]
+fn rfc3261_22_3_a_trunk_that_challenges_inside_a_dialog_gets_its_answer() {
+    check(&format!(
+        "{REGISTERED}
+        1s    | out1 dial 0301@telco            | out1 open, telco1 < INVITE 1 sip:0301@telco.example PCMU+PCMA
+        1s    | telco1 200                      | telco1 < ACK, out1 10.0.8.1:4000 Pcmu both, out1 answered
+        901s  | wait                            | telco1 < reINVITE 2 sip:telco1@10.0.8.1:5060 PCMU+PCMA se=1800/uac same
+        901s  | telco1 407 proxy=n              | telco1 < ACK, telco1 < reINVITE 3 sip:telco1@10.0.8.1:5060 proxy-signed n.1 PCMU+PCMA se=1800/uac same
+        901s  | telco1 200                      | telco1 < ACK
+        902s  | out1 end hungup                 | telco1 < BYE 4 sip:telco1@10.0.8.1:5060 proxy-signed n.2, out1 close, out1 ended HungUp
+        902s  | telco1 final 407 proxy=m        | telco1 < BYE 5 sip:telco1@10.0.8.1:5060 proxy-signed m.1
+        902s  | telco1 final 407 proxy=o        |
     "
     ));
 }

@@ -7,11 +7,12 @@ use rand_chacha::rand_core::Rng;
 use sip_proto::{
     Flow, HeaderName, HeadersExt, MessageExt, Request, Response, ServerId,
     digest::{Ha1, Verdict},
+    guessing::HeldOff,
     message::{self, MaxForwards},
     session,
 };
 
-use crate::{Context, Legs, inbound::SDP};
+use crate::{Context, Legs, Output, inbound::SDP};
 
 /// The devices that we know.
 #[derive(Default)]
@@ -48,11 +49,13 @@ pub(crate) enum Refusal {
     Status(u16),
     /// With challenges in it.
     Challenge(Vec<String>),
+    /// Until so many seconds have passed.
+    Later(u64),
 }
 
 impl Legs {
     /// Who sent this INVITE, proved.
-    pub(crate) fn origin(&mut self, request: &Request, from: Flow, cx: &Context<'_>) -> Result<Origin, Refusal> {
+    pub(crate) fn origin(&mut self, request: &Request, from: Flow, cx: &mut Context<'_>) -> Result<Origin, Refusal> {
         let sender = request.from_address().ok_or(Refusal::Status(400))?;
         let user = message::user(&sender.uri);
         let claimed = self.settings.is_ours(&sender.uri).then(|| self.peers.device(&user).cloned()).flatten();
@@ -61,7 +64,7 @@ impl Legs {
         {
             return Ok(trunk);
         }
-        let device = self.prove(request, cx)?;
+        let device = self.prove(request, from, cx)?;
         if claimed.is_some_and(|it| it != device) {
             return Err(Refusal::Status(403));
         }
@@ -74,20 +77,49 @@ impl Legs {
         &mut self,
         request: &Request,
         from: Flow,
-        cx: &Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Result<(), Refusal> {
         if self.trunks.at(from).is_some() {
             return Ok(());
         }
-        self.prove(request, cx).map(drop)
+        self.prove(request, from, cx).map(drop)
     }
 
-    /// The device whose password the sender knows.
-    pub(crate) fn prove(&mut self, request: &Request, cx: &Context<'_>) -> Result<PhoneNumber, Refusal> {
-        let peers = &self.peers;
+    /// The device whose password the sender knows. Who has sent too many wrong ones waits, but for phones that are known to
+    /// be where they are: nobody can lock them out.
+    pub(crate) fn prove(
+        &mut self,
+        request: &Request,
+        from: Flow,
+        cx: &mut Context<'_>,
+    ) -> Result<PhoneNumber, Refusal> {
+        let (peers, source) = (&self.peers, from.remote.ip());
+        let claimed = self.authenticator.claimed(request);
+        let is_home = claimed.as_ref().is_some_and(|it| self.registrar.is_home(it, from));
+        if let Some(user) = claimed.filter(|_| !is_home)
+            && let Some(seconds) = self.guesses.held_off(source, &user, cx.now)
+        {
+            return Err(Refusal::Later(seconds));
+        }
         match self.authenticator.check(request, |user| peers.ha1(user), cx.now) {
-            Verdict::Accepted { user } => peers.device(&user).cloned().ok_or(Refusal::Status(403)),
+            Verdict::Accepted { user } => {
+                if !is_home {
+                    self.guesses.right(source, &user);
+                }
+                peers.device(&user).cloned().ok_or(Refusal::Status(403))
+            }
             Verdict::Challenge(fields) | Verdict::Stale(fields) => Err(Refusal::Challenge(fields)),
+            Verdict::Wrong { .. } if is_home => {
+                self.guesses.wrong_at_home();
+                Err(Refusal::Status(403))
+            }
+            Verdict::Wrong { user } => {
+                if let Some(what) = self.guesses.wrong(source, &user, cx.now) {
+                    let user = (what == HeldOff::Name).then_some(user);
+                    cx.out.push(Output::HeldOff { source, user });
+                }
+                Err(Refusal::Status(403))
+            }
             Verdict::Refused => Err(Refusal::Status(403)),
         }
     }
@@ -117,6 +149,13 @@ impl Legs {
                 if let Some(mut response) = self.endpoint.response(id, code) {
                     self.hint(&mut response, code);
                     self.respond(id, response, cx);
+                }
+            }
+            Refusal::Later(seconds) => {
+                if let Some(mut response) = self.endpoint.response(id, 503) {
+                    response.headers.add(HeaderName::RetryAfter, seconds.to_string());
+                    self.endpoint.dismiss(id, response, &mut self.wire);
+                    self.flush(cx);
                 }
             }
             Refusal::Challenge(fields) => {

@@ -37,9 +37,12 @@ use rand_chacha::{
 };
 use sip_proto::{
     ClientId, Dialog, DialogId, Endpoint, Flow, Output as Wire, Request, Response, ServerId, Streams,
-    digest::Authenticator, registrar::Registrar, shedding::Shed,
+    digest::Authenticator,
+    guessing::{Guesses, Logins},
+    registrar::Registrar,
+    shedding::Shed,
 };
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use self::{
     admission::{Peers, Refusal},
@@ -114,6 +117,13 @@ pub enum Output {
         name: String,
         /// How.
         state: TrunkState,
+    },
+    /// Too many wrong passwords came from there, and more are not looked at for a while, for the log.
+    HeldOff {
+        /// Where from.
+        source: IpAddr,
+        /// The one user name that is meant; `None` for all.
+        user: Option<String>,
     },
     /// Tell the domain.
     Event(LegId, LegEvent),
@@ -204,6 +214,7 @@ pub struct Legs {
     settings: Settings,
     endpoint: Endpoint,
     authenticator: Authenticator,
+    guesses: Guesses,
     registrar: Registrar,
     streams: Streams,
     peers: Peers,
@@ -261,6 +272,7 @@ impl Legs {
         Self {
             endpoint: Endpoint::new(settings.endpoint(), random.next_u64()),
             authenticator: Authenticator::new(&settings.domain, key),
+            guesses: Guesses::default(),
             registrar: Registrar::new(),
             streams: Streams::default(),
             peers: Peers::default(),
@@ -365,6 +377,12 @@ impl Legs {
     #[must_use]
     pub fn shed(&self) -> Shed {
         self.endpoint.shed()
+    }
+
+    /// How many log-ins failed or were held off.
+    #[must_use]
+    pub fn logins(&self) -> Logins {
+        self.guesses.logins()
     }
 
     fn order(&mut self, action: LegAction, cx: &mut Context<'_>) {

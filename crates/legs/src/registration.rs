@@ -14,7 +14,7 @@ use crate::{
 
 impl Legs {
     pub(crate) fn on_register(&mut self, id: ServerId, request: &Request, from: Flow, cx: &mut Context<'_>) {
-        let number = match self.registering(request, cx) {
+        let number = match self.registering(request, from, cx) {
             Ok(number) => number,
             Err(refusal) => return self.turn_away(id, refusal, cx),
         };
@@ -28,9 +28,9 @@ impl Legs {
     }
 
     /// Whose contacts this request wants to change: the number in To, by its own device only (RFC 3261 s10.3 step 4).
-    fn registering(&mut self, request: &Request, cx: &Context<'_>) -> Result<PhoneNumber, Refusal> {
+    fn registering(&mut self, request: &Request, from: Flow, cx: &mut Context<'_>) -> Result<PhoneNumber, Refusal> {
         self.check_target(request)?;
-        let device = self.prove(request, cx)?;
+        let device = self.prove(request, from, cx)?;
         let record = request.to_address().ok_or(Refusal::Status(400))?;
         if !self.settings.is_ours(&record.uri) {
             return Err(Refusal::Status(404));

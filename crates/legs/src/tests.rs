@@ -6,6 +6,7 @@ mod connections;
 mod dialogs;
 mod entry;
 mod forks;
+mod guessing;
 mod phone;
 mod pickup;
 mod proving;

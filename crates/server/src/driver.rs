@@ -286,6 +286,7 @@ impl Driver {
                     self.keep(vec![Record::RegistrationGone { number, contact }]);
                 }
                 Output::Trunk { name, state } => figures::trunk(&name, state),
+                Output::HeldOff { source, user } => figures::held_off(source, user.as_deref()),
                 // The adapter has done these.
                 Output::Transmit { .. } | Output::Connect(_) | Output::Disconnect(_) => {}
             }

@@ -122,6 +122,9 @@ fn sample_sip(sip: &sip::Sip) {
     let shed = sip.legs().shed();
     counter!("undertone_sip_requests_shed_total", "how" => "refused").absolute(shed.refused);
     counter!("undertone_sip_requests_shed_total", "how" => "dropped").absolute(shed.dropped);
+    let logins = sip.legs().logins();
+    counter!("undertone_sip_logins_failed_total").absolute(logins.failed);
+    counter!("undertone_sip_logins_held_off_total").absolute(logins.held_off);
     gauge!("undertone_sip_transactions").set(sip.legs().transactions() as f64);
     gauge!("undertone_registrations").set(sip.legs().registrations() as f64);
     let stages = sip.legs().stages();
@@ -157,6 +160,15 @@ fn sample_worker(it: &media::Snapshot) {
         counter!("undertone_media_packets_total", "worker" => worker.clone(), "direction" => direction).absolute(count);
     }
     counter!("undertone_media_packets_unsent_total", "worker" => worker).absolute(it.unsent);
+}
+
+/// Too many wrong passwords for SIP came from an address.
+pub(crate) fn held_off(source: std::net::IpAddr, user: Option<&str>) {
+    let every_user = user.is_none();
+    tracing::warn!(%source, every_user, "too many wrong SIP passwords; more from there wait, up to a minute each");
+    if let Some(user) = user {
+        tracing::debug!(%source, user, "this user is held off there");
+    }
 }
 
 /// Our registration at a trunk stands otherwise than before.
@@ -279,6 +291,13 @@ const FIGURES: &[(&str, Kind, Unit, &str)] = &[
     ("undertone_sip_datagrams_total", Kind::Counter, Unit::Count, "SIP datagrams read and written"),
     ("undertone_sip_datagrams_dropped_total", Kind::Counter, Unit::Count, "SIP datagrams that the socket did not take"),
     ("undertone_sip_requests_shed_total", Kind::Counter, Unit::Count, "SIP requests beyond their sender's share"),
+    ("undertone_sip_logins_failed_total", Kind::Counter, Unit::Count, "SIP credentials with a wrong password or user"),
+    (
+        "undertone_sip_logins_held_off_total",
+        Kind::Counter,
+        Unit::Count,
+        "SIP credentials not looked at after wrong ones",
+    ),
     ("undertone_sip_transactions", Kind::Gauge, Unit::Count, "SIP transactions held"),
     ("undertone_registrations", Kind::Gauge, Unit::Count, "Contacts registered"),
     ("undertone_trunks", Kind::Gauge, Unit::Count, "Trunks by how our registration there stands"),

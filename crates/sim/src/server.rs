@@ -312,6 +312,7 @@ impl Server {
                 Output::Unregistered(number) => work.push_back(Work::Engine(Event::Unregistered(number))),
                 Output::SaveRegistration(it) => self.disk.register(it),
                 Output::Trunk { name, .. } => return Err(format!("nobody registers at {name}")),
+                Output::HeldOff { source, .. } => return Err(format!("everybody at {source} knows the password")),
                 Output::Connect(peer) | Output::Disconnect(peer) => {
                     return Err(format!("nobody is connected, not even {peer}"));
                 }

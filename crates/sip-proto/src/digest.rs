@@ -55,7 +55,13 @@ pub enum Verdict {
     /// The password is right but the nonce is too old, unknown or used up: answer 401 with these values, which say so,
     /// and the phone tries again without asking anybody.
     Stale(Vec<String>),
-    /// The user is unknown, the password is wrong, or the credentials are for another URI: answer 403.
+    /// The password is wrong, or there is no such user: answer 403. The nonce does not matter: whoever guesses learns as
+    /// much with an old one.
+    Wrong {
+        /// The user name that was claimed.
+        user: String,
+    },
+    /// The credentials are for another URI: answer 403.
     Refused,
 }
 
@@ -120,8 +126,19 @@ impl Authenticator {
             }
             Judged::Unknown => Verdict::Challenge(self.challenge(request, now)),
             Judged::Stale(hash) => Verdict::Stale(self.offer(&[hash], true, now)),
+            Judged::Wrong(user) => Verdict::Wrong { user },
             Judged::Refused => Verdict::Refused,
         }
+    }
+
+    /// Who the sender claims to be, if there are credentials that [`Self::check`] would look at.
+    #[must_use]
+    pub fn claimed(&self, request: &Request) -> Option<String> {
+        self.given(&request.texts(&HeaderName::Authorization)).map(|it| it.user)
+    }
+
+    fn given(&self, fields: &[String]) -> Option<Given> {
+        fields.iter().take(FIELDS_MAX).filter_map(|it| Given::parse(it)).find(|it| it.realm == self.realm)
     }
 
     fn judge(
@@ -132,10 +149,7 @@ impl Authenticator {
         ha1_of: impl FnOnce(&str) -> Option<Ha1>,
         now: Time,
     ) -> Judged {
-        let credentials = fields.iter().take(FIELDS_MAX).filter_map(|it| Given::parse(it));
-        let Some(given) = credentials.into_iter().find(|it| it.realm == self.realm) else {
-            return Judged::Unknown;
-        };
+        let Some(given) = self.given(fields) else { return Judged::Unknown };
         if !aims_at(&given.uri, target) {
             return Judged::Refused;
         }
@@ -144,7 +158,7 @@ impl Authenticator {
         let ha1 = known.unwrap_or(Ha1 { md5: [0; 16], sha256: self.key });
         let right = same(&given.expected(&ha1, method), &given.response);
         if !right || known.is_none() {
-            return Judged::Refused;
+            return Judged::Wrong(given.user);
         }
         if self.use_up(&given, now) { Judged::Accepted(given.user) } else { Judged::Stale(given.hash) }
     }
@@ -224,6 +238,7 @@ impl Authenticator {
 enum Judged {
     Accepted(String),
     Stale(Hash),
+    Wrong(String),
     Refused,
     Unknown,
 }

@@ -3,6 +3,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;
+pub mod guessing;
 pub mod message;
 pub mod registrant;
 pub mod registrar;

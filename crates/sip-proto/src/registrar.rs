@@ -25,6 +25,8 @@ pub struct Binding {
     /// address and the contact's port; in all other cases (names, private addresses behind a NAT, addresses of others)
     /// the address and port that the REGISTER came from, because there the phone has shown that it is.
     pub flow: Flow,
+    /// Where the REGISTER came from; after a restart the same as `flow`.
+    source: Flow,
     /// When it lapses unless it is registered again.
     pub expires: Time,
     /// Its `User-Agent`; may be empty.
@@ -92,9 +94,11 @@ impl Binding {
     }
 
     fn of_saved(saved: &Saved) -> Option<Self> {
+        let flow = Flow::udp(saved.remote.parse().ok()?);
         Some(Self {
             contact: message::uri(&saved.contact)?,
-            flow: Flow::udp(saved.remote.parse().ok()?),
+            flow,
+            source: flow,
             expires: Time::from_unix_ms(saved.expires_unix_ms),
             agent: saved.agent.clone(),
             preference: saved.preference,
@@ -260,6 +264,12 @@ impl Registrar {
         self.numbers.contains_key(number)
     }
 
+    /// Whether a phone of this number has registered from exactly there.
+    #[must_use]
+    pub fn is_home(&self, number: &str, from: Flow) -> bool {
+        self.numbers.get(number).is_some_and(|them| them.iter().any(|it| it.source == from))
+    }
+
     /// How many phones are registered.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -353,6 +363,7 @@ impl Registrar {
         let agent = request.text(&HeaderName::UserAgent).unwrap_or_default();
         let binding = Binding {
             flow: if reg_id > 0 || !path.is_empty() { from } else { flow_to(&uri, from) },
+            source: from,
             contact: uri,
             expires: now + Duration::from_secs(seconds),
             agent: agent.chars().take(AGENT_MAX).collect(),

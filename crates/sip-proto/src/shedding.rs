@@ -178,7 +178,7 @@ impl Share {
 
 /// A token bucket, as the moment when it will be full again: one number, and nothing to be done while nobody asks.
 #[derive(Default)]
-struct Bucket {
+pub(crate) struct Bucket {
     full_at_us: u64,
 }
 
@@ -193,7 +193,7 @@ impl Bucket {
         self.after(rate, now).is_some()
     }
 
-    fn take(&mut self, rate: Rate, now: Time) -> bool {
+    pub(crate) fn take(&mut self, rate: Rate, now: Time) -> bool {
         let next = self.after(rate, now);
         if let Some(next) = next {
             self.full_at_us = next;
@@ -221,7 +221,7 @@ pub(crate) fn begins(bytes: &[u8]) -> bool {
 }
 
 /// Whoever has an IPv6 address has 2^64 of them.
-fn network(source: IpAddr) -> IpAddr {
+pub(crate) fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & !u128::from(u64::MAX)).into(),
         it @ IpAddr::V4(_) => it,

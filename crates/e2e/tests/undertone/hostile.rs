@@ -10,8 +10,8 @@ use std::{
 };
 
 use e2e::{
-    AGENT_TONE, CUSTOMER_TONE, Phone, Pjsua, Policy, Probe, SOON, SUPERVISOR_TONE, Scene, Seen, Setup, Sipp,
-    assert_hears, connect, free_port, listen,
+    AGENT_TONE, CUSTOMER_TONE, Phone, Pjsua, Policy, Probe, SOON, SUPERVISOR_TONE, Scene, Seen, Setup, Sipp, Source,
+    Wiring, assert_hears, connect, free_port, listen,
 };
 
 /// The torture messages of RFC 4475 and RFC 5118, which `sip-proto` keeps.
@@ -87,11 +87,14 @@ fn flood(scene: &Scene, scenario: &str, address: &str) -> Sipp {
     Sipp::start(scene.server.sip, scenario, free_port(), &more)
 }
 
+fn figure(scene: &Scene, name: &str) -> f64 {
+    let metrics = scene.server.http().send("GET", "/metrics", &[], None).body;
+    metrics.lines().find_map(|it| it.strip_prefix(name)?.trim_start().parse().ok()).unwrap_or(0.0)
+}
+
 /// How many requests the server has shed so far, one way or the other.
 fn shed(scene: &Scene, how: &str) -> f64 {
-    let metrics = scene.server.http().send("GET", "/metrics", &[], None).body;
-    let name = format!("undertone_sip_requests_shed_total{{how=\"{how}\"}} ");
-    metrics.lines().find_map(|it| it.strip_prefix(&name)?.parse().ok()).unwrap_or(0.0)
+    figure(scene, &format!("undertone_sip_requests_shed_total{{how=\"{how}\"}}"))
 }
 
 /// Packets that are missing in what a phone has been sent since its first `skipped` ones.
@@ -134,6 +137,42 @@ fn floods_are_shed_while_calls_run() {
     drop(floods);
     connect(&mut customer, &mut agent, "5001");
     agent.hang_up();
+}
+
+/// Tries passwords for a number until the server no longer looks at them. On a slow machine it does again after the first
+/// seconds, and then waits twice as long each time.
+fn guess(scene: &Scene, number: &str) -> Probe {
+    let wiring = Wiring { secret: Some("wrong".to_owned()), ..Wiring::default() };
+    let guesser = Probe::unregistered(&scene.server, number, Source::Silent, wiring);
+    let tries: Vec<_> = (0..12).map(|_| guesser.register(300)).take_while(|it| *it == 403).collect();
+    assert!(tries.len() < 12, "{number}: {tries:?}");
+    let wait: u32 = seen(&guesser, "503 REGISTER").header("Retry-After").expect("when").parse().expect("seconds");
+    assert!((1..=60).contains(&wait), "{wait}");
+    guesser
+}
+
+#[test]
+fn whoever_guesses_passwords_waits_and_registered_phones_do_not() {
+    let scene = Scene::new(&Setup::new());
+    let mut agent = Pjsua::device(&scene.server, "5001", AGENT_TONE, Policy::Answer);
+    let mut colleague = Probe::device(&scene.server, "5002", Source::Tone(CUSTOMER_TONE));
+    guess(&scene, "5999");
+    guess(&scene, "5002");
+    let mut guesser = guess(&scene, "5001");
+    let calls = (0..12).map(|_| guesser.dial_and_wait("5002")).find(|it| *it != 403);
+    assert_eq!(calls, Some(503), "it may not call either");
+    assert_eq!(colleague.register(300), 200, "from the guesser's own address, and from where it was");
+    connect(&mut agent, &mut colleague, "5002");
+    let heard = listen(1.8, &mut [&mut agent, &mut colleague]);
+    assert_hears("agent", &heard[0], &[CUSTOMER_TONE], &[AGENT_TONE]);
+    assert_hears("colleague", &heard[1], &[AGENT_TONE], &[CUSTOMER_TONE]);
+    agent.hang_up();
+    colleague.wait_ended();
+    scene.server.logged("too many wrong SIP passwords");
+    scene.until("it is counted", |it| {
+        figure(it, "undertone_sip_logins_failed_total") >= 15.0
+            && figure(it, "undertone_sip_logins_held_off_total") >= 4.0
+    });
 }
 
 /// Somebody who has seen every message of a call, at a port of his own.

@@ -164,6 +164,10 @@ impl Phone {
             let algorithm = challenge.split("algorithm=").nth(1).and_then(|it| it.split(',').next());
             let _ = write!(summary, " {}", algorithm.unwrap_or("?"));
         }
+        // The usual five seconds are not shown.
+        if let Some(it) = response.text(&HeaderName::RetryAfter).filter(|it| code == 503 && it != "5") {
+            let _ = write!(summary, " after={it}");
+        }
         if let Some(direction) = direction(response) {
             let _ = write!(summary, " {direction}");
         }
@@ -219,6 +223,12 @@ impl Phone {
             ["badevent"] => self.reply(self.other.clone(), "489", &["empty"]),
             [code, options @ ..] => self.reply(self.invite.clone(), code, options),
             [] => String::new(),
+        };
+        // Whoever does not know the password.
+        let text = if words.contains(&"guess") { text.replace("response=\"", "response=\"x") } else { text };
+        let text = match value(words, "user") {
+            Some(it) => text.replace(&format!("username=\"{}\"", self.name), &format!("username=\"{it}\"")),
+            None => text,
         };
         let text = if self.is_connected { text.replace("SIP/2.0/UDP", "SIP/2.0/TCP") } else { text };
         self.last.clone_from(&text);

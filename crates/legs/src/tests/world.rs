@@ -162,9 +162,11 @@ impl World {
                 let action = LegAction { call: CallId(7), leg: leg_id(leg), order: order(rest) };
                 self.feed(Input::Order(action));
             }
-            ["elsewhere", phone, rest @ ..] => {
+            [place @ ("elsewhere" | "nearby"), phone, rest @ ..] => {
                 let home = self.phones[*phone].address;
-                self.phone(phone).address = SocketAddr::from(([10, 6, 6, 6], 5060));
+                let elsewhere = SocketAddr::from(([10, 6, 6, 6], 5060));
+                let nearby = SocketAddr::new(home.ip(), 6060);
+                self.phone(phone).address = if *place == "nearby" { nearby } else { elsewhere };
                 self.deliver(phone, &rest.join(" "));
                 self.phone(phone).address = home;
             }
@@ -283,6 +285,7 @@ impl World {
                 format!("connect {peer}")
             }
             Output::Trunk { name, state } => format!("{name} {state:?}").to_lowercase(),
+            Output::HeldOff { source, user } => format!("holds off {} from {source}", user.as_deref().unwrap_or("all")),
             Output::Disconnect(peer) => format!("disconnect {peer}"),
             Output::DropRegistration { contact, .. } => format!("drop {contact}"),
         }

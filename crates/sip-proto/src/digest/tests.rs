@@ -158,11 +158,14 @@ fn nonces_of_others_and_of_an_earlier_start_are_stale() {
 fn wrong_passwords_and_unknown_users_look_the_same() {
     let mut it = authenticator();
     let (mut signer, request) = signed(&mut it, "5001", "guess", 0);
-    assert_eq!(it.check(&request, known, at(1)), Verdict::Refused);
+    assert_eq!(it.claimed(&request), Some("5001".into()));
+    assert_eq!(it.check(&request, known, at(1)), Verdict::Wrong { user: "5001".into() });
+    assert_eq!(it.check(&request, known, at(300_002)), Verdict::Wrong { user: "5001".into() }, "with an old nonce too");
     let refusal = answer_to(&it.offer(&BOTH, false, at(1)));
     assert!(!signer.challenged(&refusal, &request), "a second try with the same password is useless");
     let (_, request) = signed(&mut it, "5099", "secret-5001", 2);
-    assert_eq!(it.check(&request, known, at(3)), Verdict::Refused);
+    assert_eq!(it.check(&request, known, at(3)), Verdict::Wrong { user: "5099".into() });
+    assert_eq!(it.claimed(&register()), None);
 }
 
 #[test]
@@ -175,7 +178,7 @@ fn rfc3261_22_4_credentials_for_another_uri_or_method_are_refused() {
     assert_eq!(it.check(&moved, known, at(1)), Verdict::Refused);
     let mut other = crate::message::request(Method::Invite, uri("sip:undertone.local").expect("a URI"));
     other.headers.put(HeaderName::Authorization, value.as_str());
-    assert_eq!(it.check(&other, known, at(1)), Verdict::Refused);
+    assert_eq!(it.check(&other, known, at(1)), Verdict::Wrong { user: "5001".into() });
     let mut with_port = crate::message::request(Method::Register, uri("sip:UNDERTONE.local:5060").expect("a URI"));
     with_port.headers.put(HeaderName::Authorization, value);
     assert_eq!(it.check(&with_port, known, at(1)), accepted());

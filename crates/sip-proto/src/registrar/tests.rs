@@ -242,3 +242,19 @@ fn a_forgotten_number_loses_its_phones() {
     registrar.handle(Input::Closed(flow("10.0.0.1:5060")), at(1), &mut out);
     assert_eq!(told(&out), "");
 }
+
+#[test]
+fn home_is_exactly_where_the_last_register_came_from() {
+    let mut registrar = Registrar::new();
+    bind(&mut registrar, "a  1  m: <sip:x@10.0.0.1:5060>;expires=60", "10.0.0.1:40000", at(0));
+    assert!(registrar.is_home("5001", flow("10.0.0.1:40000")));
+    for other in ["10.0.0.1:5060", "10.0.0.2:40000"] {
+        assert!(!registrar.is_home("5001", flow(other)), "{other}");
+    }
+    assert!(!registrar.is_home("5001", Flow::tcp(flow("10.0.0.1:40000").remote)));
+    assert!(!registrar.is_home("5002", flow("10.0.0.1:40000")));
+    bind(&mut registrar, "a  2  m: <sip:x@10.0.0.1:5060>;expires=60", "10.0.0.1:40001", at(1));
+    assert!(!registrar.is_home("5001", flow("10.0.0.1:40000")));
+    registrar.handle(Input::Timeout, at(61), &mut Vec::new());
+    assert!(!registrar.is_home("5001", flow("10.0.0.1:40001")));
+}

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{Read, Write},
-    net::TcpStream,
+    net::{IpAddr, Ipv6Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -42,8 +42,18 @@ impl Baresip {
     /// If the server does not take the registration.
     #[must_use]
     pub fn device(server: &Server, number: &str, tone: u32, policy: Policy) -> Self {
+        Self::device_at(server, server.sip.ip(), number, tone, policy)
+    }
+
+    /// The same at `at`, 127.0.0.1 or ::1.
+    ///
+    /// # Panics
+    /// If the server does not take the registration.
+    #[must_use]
+    pub fn device_at(server: &Server, at: IpAddr, number: &str, tone: u32, policy: Policy) -> Self {
         let secret = Server::secret(number);
-        let phone = Self::start(&server.sip.to_string(), number, Some(&secret), free_ports(2), tone, policy);
+        let server = server.sip_at(at).to_string();
+        let phone = Self::start(&server, number, Some(&secret), free_ports(2), tone, policy);
         // The control port may open after the registration is done, so the event may be missed; the log has it.
         let until = Instant::now() + SOON;
         while !phone.log().contains(" 200 OK ") {
@@ -67,7 +77,9 @@ impl Baresip {
         let account =
             format!("<sip:{user}@{server}>;{register};answermode={answer};audio_codecs=PCMU/8000/1,PCMA/8000/1\n");
         wav::write(&folder.path().join("tone.wav"), &Recording::tone(tone, 8000, 90)).expect("a new folder");
-        fs::write(folder.path().join("config"), config(folder.path(), sip_port, control_port)).expect("a new folder");
+        let ip6 = server.starts_with('[');
+        fs::write(folder.path().join("config"), config(folder.path(), ip6, sip_port, control_port))
+            .expect("a new folder");
         fs::write(folder.path().join("accounts"), account).expect("a new folder");
         fs::write(folder.path().join("contacts"), "").expect("a new folder");
         let log = File::create(folder.path().join("log")).expect("a new folder");
@@ -173,14 +185,17 @@ impl Drop for Baresip {
     }
 }
 
-fn config(folder: &Path, sip_port: u16, control_port: u16) -> String {
+fn config(folder: &Path, ip6: bool, sip_port: u16, control_port: u16) -> String {
     let folder = folder.display();
     let rtp = free_ports(20);
+    let (host, bare) =
+        if ip6 { (format!("[{IP6}]"), IP6.to_string()) } else { ("127.0.0.1".into(), "127.0.0.1".into()) };
     let settings = [
         "poll_method epoll".to_owned(),
-        format!("sip_listen 127.0.0.1:{sip_port}"),
+        format!("sip_listen {host}:{sip_port}"),
         // By address: the name `lo` is ignored.
-        "net_interface 127.0.0.1".to_owned(),
+        format!("net_interface {bare}"),
+        format!("net_prefer_ipv6 {}", if ip6 { "yes" } else { "no" }),
         format!("audio_source aufile,{folder}/tone.wav"),
         // Without a player, received sound is not even decoded.
         "audio_player aubridge,nil".to_owned(),
@@ -228,6 +243,7 @@ fn net_string(bytes: &[u8]) -> Option<(Value, usize)> {
     Some((serde_json::from_slice(text).unwrap_or(Value::Null), colon + 2 + length))
 }
 
+const IP6: Ipv6Addr = Ipv6Addr::LOCALHOST;
 const MODULES: &str = "/usr/lib/baresip/modules";
 /// The length of the header of the files it records.
 const HEADER: usize = 44;

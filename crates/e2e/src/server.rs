@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Command, Output},
     thread,
@@ -30,6 +30,7 @@ pub struct Setup {
     provision: String,
     inbound: String,
     media_ports: u16,
+    listen: Option<IpAddr>,
 }
 
 impl Setup {
@@ -43,6 +44,13 @@ impl Setup {
     #[must_use]
     pub fn with(mut self, section: &'static str, line: &str) -> Self {
         self.settings.entry(section).or_default().push(line.to_owned());
+        self
+    }
+
+    /// With SIP at this address; `::` for both families.
+    #[must_use]
+    pub const fn listen(mut self, at: IpAddr) -> Self {
+        self.listen = Some(at);
         self
     }
 
@@ -105,10 +113,14 @@ impl Server {
     pub fn start_with(setup: &Setup, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("the system has a folder for temporary files");
         let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let sip = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let listen = SocketAddr::new(setup.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()), free_port());
+        let sip = match listen.ip() {
+            it if it.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
+            _ => listen,
+        };
         let trunk_port = free_port();
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).expect("a new folder");
-        write("undertone.toml", config(setup, http, sip));
+        write("undertone.toml", config(setup, http, listen));
         write("contact-center.toml", contact_center(setup, trunk_port));
         let process = launch(folder.path(), variables);
         Self { folder, process, http, sip, trunk_port }
@@ -153,6 +165,12 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.http)
+    }
+
+    /// Where SIP is reached by those who have that address.
+    #[must_use]
+    pub const fn sip_at(&self, ip: IpAddr) -> SocketAddr {
+        SocketAddr::new(ip, self.sip.port())
     }
 
     /// Bare HTTP to it.

@@ -67,7 +67,7 @@ impl Legs {
 
     /// Signs an INVITE if we have been challenged before, and connects where that is needed.
     fn prepare(&mut self, trunk: &str, invite: &mut Request, flow: Flow, cx: &mut Context<'_>) {
-        invite.headers.put(HeaderName::Contact, self.settings.contact_field(flow.transport));
+        invite.headers.put(HeaderName::Contact, self.settings.contact_field(flow));
         self.sign(trunk, invite);
         self.reach(flow, cx);
     }

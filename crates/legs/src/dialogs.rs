@@ -228,6 +228,7 @@ impl Leg {
         let media = self.media.as_mut().ok_or(500_u16)?;
         match offer {
             Some(offer) => {
+                media.face(offer);
                 let answer = media.author.answer(offer, agreed, media.limit).map_err(|_| 488_u16)?;
                 let stream = media.settled(offer, &answer);
                 Ok((Some(answer.text), Some(stream)))
@@ -269,7 +270,12 @@ impl Leg {
         cx: &mut Context<'_>,
     ) {
         let agreed = preferred.or_else(|| self.codec());
-        let Some(stream) = self.media.as_ref().and_then(|it| it.settle(peer, agreed)) else { return };
+        let Some(media) = &mut self.media else { return };
+        let Some(stream) = media.settle(peer, agreed) else { return };
+        if media.face(peer) {
+            // What this one of several phones was offered is what later descriptions follow.
+            media.author.offer(&self.codecs, media.limit);
+        }
         self.describe(peer);
         self.configure(id, stream, cx);
         self.hold(id, peer.holds(), cx);

@@ -182,7 +182,7 @@ impl Legs {
         // Where it was, as long as that is one of the best; else the best, or where it was although the trunk is gone.
         let flow = it.flow.filter(|flow| ways.first() == Some(flow)).or(ways.first().copied()).or(it.flow);
         let Some(flow) = flow else { return };
-        it.registrant.set_contact(contact(&self.settings, &it.account.user_name, flow.transport));
+        it.registrant.set_contact(contact(&self.settings, &it.account.user_name, flow));
         let mut said = Vec::new();
         it.registrant.handle(input, cx.now, &mut said);
         for said in said {
@@ -244,8 +244,8 @@ impl Legs {
 }
 
 /// Our contact at a trunk; its user tells us for which account a call comes.
-fn contact(settings: &crate::Settings, user: &str, transport: Transport) -> String {
-    let field = settings.contact_field(transport);
+fn contact(settings: &crate::Settings, user: &str, to: Flow) -> String {
+    let field = settings.contact_field(to);
     field.replacen("sip:", &format!("sip:{}@", sip_proto::message::escape_user(user)), 1)
 }
 

@@ -156,6 +156,7 @@ impl Legs {
         if let Some(text) = early {
             return Ok(text.clone());
         }
+        media.face(offer);
         let answer = media.author.answer(offer, preferred, media.limit).map_err(|_| Cause::NotAcceptable)?;
         *early = Some(answer.text.clone());
         let stream = media.settled(offer, &answer);
@@ -179,7 +180,8 @@ impl Legs {
             return Ok(());
         }
         let call = leg.call.ok_or(Cause::Gone)?;
-        let media = self.lease(id, limit, cx).ok_or(Cause::Overload)?;
+        let peer = leg.dialogs().first().map(|it| it.flow()).ok_or(Cause::Gone)?;
+        let media = self.lease(id, limit, peer, cx).ok_or(Cause::Overload)?;
         cx.out.push(Output::Media(MediaOrder::Open { call, leg: id }));
         if let Some(leg) = self.legs.get_mut(&id) {
             leg.media = Some(media);
@@ -187,10 +189,11 @@ impl Legs {
         Ok(())
     }
 
-    pub(crate) fn lease(&mut self, id: LegId, limit: Direction, cx: &mut Context<'_>) -> Option<Media> {
+    pub(crate) fn lease(&mut self, id: LegId, limit: Direction, peer: Flow, cx: &mut Context<'_>) -> Option<Media> {
         let port = cx.ports.lease(id)?;
-        let author = Author::new(self.settings.media, port, self.random.next_u64());
-        Some(Media { author, limit, stream: None })
+        let (address, other) = self.settings.media_towards(peer.remote.ip());
+        let author = Author::new(address, port, self.random.next_u64());
+        Some(Media { author, other, limit, stream: None })
     }
 
     /// The peer gave up. If our 200 has crossed its CANCEL, the endpoint does not tell, and a BYE will come.
@@ -254,8 +257,8 @@ impl Legs {
     /// A response that makes or keeps a dialog: with our Contact and the route that the request took (s12.1.1).
     pub(crate) fn dialog_response(&self, id: ServerId, code: u16) -> Option<Response> {
         let mut response = self.endpoint.dialog_response(id, code)?;
-        let transport = self.endpoint.came_from(id)?.transport;
-        response.headers.add(HeaderName::Contact, self.settings.contact_field(transport));
+        let from = self.endpoint.came_from(id)?;
+        response.headers.add(HeaderName::Contact, self.settings.contact_field(from));
         if code >= 200 {
             response.headers.add(HeaderName::Allow, self.endpoint.allow());
             response.headers.add(HeaderName::Supported, self.endpoint.supported());

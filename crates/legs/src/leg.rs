@@ -1,6 +1,6 @@
 //! One leg: which stage its dialog is in, and what its media is.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use clock::Time;
 use domain::ids::CallId;
@@ -64,6 +64,8 @@ pub(crate) struct Unacked {
 /// Our side of the media: present as long as a port is leased.
 pub(crate) struct Media {
     pub(crate) author: Author,
+    /// Our address of the other family, if we have one.
+    pub(crate) other: Option<IpAddr>,
     /// The most that our direction may be.
     pub(crate) limit: Direction,
     pub(crate) stream: Option<Stream>,
@@ -135,6 +137,27 @@ impl Leg {
 }
 
 impl Media {
+    /// Our offer to a peer there. Of several phones of one number, not all need have the same family of addresses.
+    pub(crate) fn offer_to(&mut self, peer: SocketAddr, codecs: &[Codec]) -> String {
+        match self.other.filter(|it| it.is_ipv6() == peer.is_ipv6()) {
+            None => self.author.offer(codecs, self.limit),
+            Some(other) => {
+                let mut author = self.author.clone();
+                author.readdress(other);
+                author.offer(codecs, self.limit)
+            }
+        }
+    }
+
+    /// From now on we have the family of addresses that the peer describes; false if we had it, or have no other. An
+    /// unspecified address is an old way to say hold, and no family.
+    pub(crate) fn face(&mut self, peer: &Description) -> bool {
+        let differs = peer.rtp.is_ipv6() != self.author.address().is_ipv6() && !peer.rtp.ip().is_unspecified();
+        let Some(other) = self.other.filter(|_| differs) else { return false };
+        self.other = Some(self.author.readdress(other));
+        true
+    }
+
     /// What follows from a peer's answer to our offer. `None` if it shares no codec.
     pub(crate) fn settle(&self, peer: &Description, preferred: Option<Codec>) -> Option<Stream> {
         let (codec, payload_type) = peer.choose(preferred)?;

@@ -55,25 +55,24 @@ impl Legs {
             return;
         }
         let destinations = self.destinations(&dial.to, cx.now);
-        if destinations.is_empty() {
+        let Some(first) = destinations.first().map(|it| it.flow) else {
             return cx.tell(id, LegEvent::Ended(Cause::Unavailable));
-        }
+        };
         let limit = match dial.direction {
             OfferDirection::SendRecv => Direction::SendRecv,
             OfferDirection::SendOnly => Direction::SendOnly,
         };
-        let Some(mut media) = self.lease(id, limit, cx) else {
+        let Some(mut media) = self.lease(id, limit, first, cx) else {
             return cx.tell(id, LegEvent::Ended(Cause::Overload));
         };
         let liked = self.liked(dial.like);
         let hops = dial.like.and_then(|it| self.legs.get(&it)).map_or(70, |it| it.hops.saturating_sub(1));
-        let offer = media.author.offer(&liked, limit);
         cx.out.push(Output::Media(MediaOrder::Open { call, leg: id }));
         let mut calling = Calling::default();
         for destination in destinations {
             let mut invite = self.invite(&destination, dial, hops);
-            invite.carry(SDP, offer.clone());
             let flow = destination.flow;
+            invite.carry(SDP, media.offer_to(flow.remote, &liked));
             if let Some((client, invite)) = self.send_invite(invite, destination, dial.alert, id, cx) {
                 calling.add(client, invite, flow);
             }
@@ -153,7 +152,7 @@ impl Legs {
         headers.add(HeaderName::To, destination.to.clone());
         headers.add(HeaderName::CallId, self.endpoint.token());
         headers.add(HeaderName::CSeq, "1 INVITE");
-        headers.add(HeaderName::Contact, self.settings.contact_field(destination.flow.transport));
+        headers.add(HeaderName::Contact, self.settings.contact_field(destination.flow));
         headers.add(HeaderName::Allow, self.endpoint.allow());
         headers.add(HeaderName::Supported, self.endpoint.supported());
         timer::ask(headers, self.settings.session_expires, None, None);

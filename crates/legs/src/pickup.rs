@@ -29,7 +29,7 @@ impl Legs {
         let asked = calling.picks_up().map(|it| (it.request(&Method::Notify), it.clone()));
         let sent = asked.and_then(|(mut notify, dialog)| {
             let flow = self.way(&dialog, cx)?;
-            notify.headers.add(HeaderName::Contact, self.settings.contact_field(flow.transport));
+            notify.headers.add(HeaderName::Contact, self.settings.contact_field(flow));
             notify.headers.add(HeaderName::Event, "talk");
             notify.headers.add(HeaderName::SubscriptionState, "active");
             self.send(notify, flow, cx)

@@ -5,6 +5,7 @@ mod chance;
 mod connections;
 mod dialogs;
 mod entry;
+mod families;
 mod forks;
 mod guessing;
 mod phone;

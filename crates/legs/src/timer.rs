@@ -171,7 +171,7 @@ impl Legs {
         }
         let mut request = dialog.request(if is_invite { &Method::Invite } else { &Method::Update });
         let headers = &mut request.headers;
-        headers.add(HeaderName::Contact, self.settings.contact_field(flow.transport));
+        headers.add(HeaderName::Contact, self.settings.contact_field(flow));
         headers.add(HeaderName::Allow, self.endpoint.allow());
         headers.add(HeaderName::Supported, self.endpoint.supported());
         ask(headers, interval, Some(Refresher::Uac), floor);

@@ -150,6 +150,17 @@ impl Author {
         (self.address, self.port) = (address, port);
     }
 
+    /// Receives on another of its addresses, at the same port, from the next description on; answers with the one before.
+    pub const fn readdress(&mut self, address: IpAddr) -> IpAddr {
+        std::mem::replace(&mut self.address, address)
+    }
+
+    /// Where it receives.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// The last description again, to change nothing (RFC 3264 s8); `None` before the first.
     #[must_use]
     pub fn last(&self) -> Option<String> {

@@ -2,13 +2,15 @@
 
 use std::{
     io,
-    net::{IpAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
 };
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// The ports that legs may use. A clone leases from the same range.
 #[derive(Clone, Debug)]
@@ -70,9 +72,14 @@ impl Ports {
 
     fn bind(&self, port: u16) -> io::Result<Lease> {
         let socket = |port| {
-            let socket = UdpSocket::bind((self.shared.bind, port))?;
+            let at = SocketAddr::new(self.shared.bind, port);
+            let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
+            if at.is_ipv6() {
+                socket.set_only_v6(false)?;
+            }
             socket.set_nonblocking(true)?;
-            Ok::<_, io::Error>(socket)
+            socket.bind(&SockAddr::from(at))?;
+            Ok::<_, io::Error>(UdpSocket::from(socket))
         };
         let (rtp, rtcp) = (socket(port)?, socket(port + 1)?);
         self.shared.leased.fetch_add(1, Ordering::Relaxed);
@@ -94,6 +101,14 @@ impl Lease {
     #[must_use]
     pub const fn rtp_port(&self) -> u16 {
         self.port
+    }
+
+    /// A peer's address as the sockets want it: one for both families knows an IPv4 peer by its IPv6 form.
+    pub(crate) fn destination(&self, to: SocketAddr) -> SocketAddr {
+        match to.ip() {
+            IpAddr::V4(ip) if self.shared.bind.is_ipv6() => (ip.to_ipv6_mapped(), to.port()).into(),
+            _ => to,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
     io,
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -241,6 +241,7 @@ impl Worker {
         // Errors are those of an earlier datagram or an event of a socket closed since; there is nothing to read.
         let Ok((length, from)) = socket(lease, channel).recv_from(datagram) else { return };
         self.totals.received += 1;
+        let from = canonical(from);
         let Some(datagram) = datagram.get_mut(..length) else { return };
         let now = self.clock.now();
         let CallEntry { media, leases, .. } = entry;
@@ -491,7 +492,7 @@ struct Wire<'a> {
 impl Sink<LegId> for Wire<'_> {
     fn send(&mut self, slot: Slot, channel: Channel, to: SocketAddr, packet: &[u8]) {
         let Some(lease) = self.leases.get(slot.0).and_then(Option::as_ref) else { return };
-        match socket(lease, channel).send_to(packet, to) {
+        match socket(lease, channel).send_to(packet, lease.destination(to)) {
             Ok(_) => self.totals.sent += 1,
             // A full buffer or an address without a way to it: the packet is lost, as on any network.
             Err(_) => self.totals.unsent += 1,
@@ -500,6 +501,15 @@ impl Sink<LegId> for Wire<'_> {
 
     fn silent(&mut self, leg: LegId, for_us: u64) {
         (self.deliver)(Event::Silent { leg, since_ms: for_us / 1000 });
+    }
+}
+
+/// An IPv4 peer of a socket for both families has one address, whichever way it is written.
+fn canonical(from: SocketAddr) -> SocketAddr {
+    match from.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, from.port()).into(),
+        // With the link that a local address is on.
+        IpAddr::V6(_) => from,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     path::Path,
     time::Duration,
@@ -120,20 +120,23 @@ impl Default for Sip {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Media {
     pub(crate) address: IpAddr,
+    /// What SDP advertises to those who have an IPv6 address, where `address` is an IPv4 one.
+    pub(crate) address6: Option<Ipv6Addr>,
     pub(crate) bind: Option<IpAddr>,
     pub(crate) ports: Ports,
 }
 
 impl Default for Media {
     fn default() -> Self {
-        Self { address: IpAddr::from([127, 0, 0, 1]), bind: None, ports: Ports(20_000..=29_999) }
+        Self { address: IpAddr::from([127, 0, 0, 1]), address6: None, bind: None, ports: Ports(20_000..=29_999) }
     }
 }
 
 impl Media {
     /// Where the sockets are.
     pub(crate) fn bind_address(&self) -> IpAddr {
-        self.bind.unwrap_or(self.address)
+        let both = self.address6.map(|_| Ipv6Addr::UNSPECIFIED.into());
+        self.bind.or(both).unwrap_or(self.address)
     }
 }
 

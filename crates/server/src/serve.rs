@@ -183,6 +183,7 @@ fn sip(config: &Config) -> Result<sip::Sip, StartError> {
         dns: config.sip.dns,
         session_expires: config.sip.session_expires,
         media: config.media.address,
+        media6: config.media.address6,
     };
     sip::Sip::bind(&settings, small_chance()?).map_err(|it| StartError::Listen(config.sip.udp, it))
 }

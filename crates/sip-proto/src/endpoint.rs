@@ -48,6 +48,8 @@ pub struct Config {
     pub sent_by: String,
     /// The same for messages over TCP.
     pub sent_by_tcp: String,
+    /// Both for peers with IPv6 addresses, where those are others: over UDP and over TCP.
+    pub sent_by_ip6: Option<[String; 2]>,
     /// `User-Agent` of our requests and `Server` of our responses.
     pub agent: String,
     /// The methods that the transaction user takes; others get 405, or 501 where nobody knows them.
@@ -70,6 +72,7 @@ impl Config {
         let sent_by = sent_by.into();
         Self {
             sent_by_tcp: sent_by.clone(),
+            sent_by_ip6: None,
             sent_by,
             agent: agent.into(),
             allow: vec![Method::Invite, Method::Ack, Method::Cancel, Method::Bye, Method::Options],
@@ -78,6 +81,16 @@ impl Config {
             transactions_max: 50_000,
             rates: Rates::default(),
         }
+    }
+
+    /// What our `Via` says on the way to a peer.
+    fn sent_by(&self, to: Flow) -> &str {
+        let usual = [&self.sent_by, &self.sent_by_tcp];
+        let [udp, tcp] = match &self.sent_by_ip6 {
+            Some([udp, tcp]) if to.remote.is_ipv6() => [udp, tcp],
+            _ => usual,
+        };
+        if to.transport.is_connected() { tcp } else { udp }
     }
 }
 

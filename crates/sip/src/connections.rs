@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -48,9 +49,7 @@ impl Connections {
     /// Listens. Tasks are started on the runtime that this is called in, and end with it or with this.
     pub(crate) fn listen(at: SocketAddr) -> io::Result<Self> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("TCP {at}: {error}"));
-        let listener = std::net::TcpListener::bind(at).map_err(named)?;
-        listener.set_nonblocking(true)?;
-        let listener = TcpListener::from_std(listener)?;
+        let listener = open(at).map_err(named)?;
         let local = listener.local_addr()?;
         let (sender, events) = mpsc::channel(EVENTS);
         tokio::spawn(accept(listener, sender.clone()));
@@ -115,6 +114,18 @@ impl Connections {
     fn is_open(&self, it: Connection) -> bool {
         self.open.get(&it.peer).is_some_and(|open| open.0 == it.number)
     }
+}
+
+fn open(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+    if at.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::from(at))?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 async fn begin(it: Connection, events: mpsc::Sender<Event>, queue: mpsc::Receiver<Vec<u8>>) {
@@ -231,6 +242,8 @@ async fn exchange(
 /// Each costs a task and a buffer.
 pub(crate) const CONNECTIONS_MAX: usize = 4_096;
 /// What one address may have when connections are scarce.
+/// Connections that wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;
 const CONNECTIONS_FEW: usize = 32;
 /// What may wait for the driver; after that peers wait.
 const EVENTS: usize = 256;

@@ -8,7 +8,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use clock::Time;
 use legs::{Input, Legs};
@@ -47,6 +51,8 @@ pub trait Host: Ports {
 /// [`Sip::poll_timeout`] and for orders, and hands each on.
 pub struct Sip {
     socket: UdpSocket,
+    /// Whether the socket is one of IPv6.
+    is_ip6: bool,
     connections: Connections,
     names: Names,
     /// What has happened on a connection or to a name, seen while waiting.
@@ -74,6 +80,7 @@ impl Sip {
         Ok(Self {
             legs: Legs::new(settings.legs(listen, connections.local_addr()), seed),
             socket,
+            is_ip6: listen.is_ipv6(),
             connections,
             names: Names::new(settings.dns, listen.ip(), seed)?,
             seen: None,
@@ -221,7 +228,12 @@ impl Sip {
     }
 
     fn over_socket(&mut self, to: SocketAddr, bytes: &[u8]) {
-        match self.socket.try_send_to(bytes, to) {
+        // A socket for both families knows an IPv4 peer by its IPv6 form.
+        let destination = match to.ip() {
+            IpAddr::V4(ip) if self.is_ip6 => (ip.to_ipv6_mapped(), to.port()).into(),
+            _ => to,
+        };
+        match self.socket.try_send_to(bytes, destination) {
             Ok(_) => self.counters.sent += 1,
             Err(error) => {
                 tracing::trace!(%error, %to, "sending");

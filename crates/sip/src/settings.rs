@@ -23,6 +23,8 @@ pub struct Settings {
     pub dns: Option<SocketAddr>,
     /// `[media] address`: what SDP advertises.
     pub media: IpAddr,
+    /// `[media] address6`: what it advertises to peers with an IPv6 address.
+    pub media6: Option<Ipv6Addr>,
 }
 
 impl Settings {
@@ -31,6 +33,8 @@ impl Settings {
         let contact = SocketAddr::new(advertised, listen.port());
         let mut settings = legs::Settings::new(&self.domain, contact, self.media);
         settings.contact_tcp = SocketAddr::new(self.advertise.unwrap_or_else(|| reachable(tcp.ip())), tcp.port());
+        settings.contact6 = [listen.ip(), tcp.ip()].into_iter().find_map(ip6_beside);
+        settings.media6 = self.media6;
         settings.session_expires = self.session_expires;
         settings.listeners = vec![listen.ip(), tcp.ip()];
         settings
@@ -48,6 +52,20 @@ fn reachable(listen: IpAddr) -> IpAddr {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
         Some(socket.local_addr().ok()?.ip())
     };
-    let loopback = if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
-    probe().unwrap_or(loopback)
+    probe().unwrap_or(Ipv4Addr::LOCALHOST.into())
+}
+
+/// The IPv6 address of a socket for both families, whose IPv4 address is the [`reachable`] one.
+fn ip6_beside(listen: IpAddr) -> Option<Ipv6Addr> {
+    let IpAddr::V6(Ipv6Addr::UNSPECIFIED) = listen else { return None };
+    // 2001:db8:: is for documentation.
+    let probe = || {
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).ok()?;
+        socket.connect((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9)).ok()?;
+        match socket.local_addr().ok()?.ip() {
+            IpAddr::V6(it) => Some(it),
+            IpAddr::V4(_) => None,
+        }
+    };
+    Some(probe().unwrap_or(Ipv6Addr::LOCALHOST))
 }

@@ -1,7 +1,7 @@
 //! A datagram over a real socket on the loopback interface.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -28,23 +28,36 @@ impl Host for NoPorts {}
 
 #[tokio::test]
 async fn options_is_answered_over_the_socket() {
-    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    assert_answers(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |port| (Ipv4Addr::LOCALHOST, port).into()).await;
+}
+
+#[tokio::test]
+async fn one_socket_answers_peers_of_both_families() {
+    let every = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    assert_answers(every, |port| (Ipv4Addr::LOCALHOST, port).into()).await;
+    assert_answers(every, |port| (Ipv6Addr::LOCALHOST, port).into()).await;
+}
+
+/// OPTIONS to `listen`, which is reached at `at(port)`.
+async fn assert_answers(listen: SocketAddr, at: fn(u16) -> SocketAddr) {
     let settings = Settings {
         domain: "undertone.local".into(),
-        listen: loopback,
+        listen,
         tcp: None,
         advertise: None,
         dns: None,
         session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
+        media6: None,
     };
     let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");
-    let phone = UdpSocket::bind(loopback).await.expect("loopback can be bound");
+    let phone = UdpSocket::bind(at(0)).await.expect("loopback can be bound");
     let request = "OPTIONS sip:undertone.local SIP/2.0\r\n\
         Via: SIP/2.0/UDP 127.0.0.1:1;rport;branch=z9hG4bK1\r\n\
         From: <sip:a@b>;tag=1\r\nTo: <sip:undertone.local>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\
         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
-    phone.send_to(request.as_bytes(), sip.local_addr().expect("it is bound")).await.expect("loopback takes it");
+    let to = at(sip.local_addr().expect("it is bound").port());
+    phone.send_to(request.as_bytes(), to).await.expect("loopback takes it");
     sip.readable().await.expect("the runtime lives");
     let mut events = Vec::new();
     sip.receive(&mut NoPorts, Time::from_unix_ms(0), &mut events);
@@ -68,6 +81,7 @@ async fn a_connection_carries_messages_and_pings_and_is_closed_for_nonsense() {
         dns: None,
         session_expires: Duration::from_secs(1800),
         media: Ipv4Addr::LOCALHOST.into(),
+        media6: None,
     };
     let mut sip = Sip::bind(&settings, 1).expect("loopback can be bound");
     let mut phone = TcpStream::connect(sip.connections.local_addr()).await.expect("it listens");

@@ -11,6 +11,7 @@ mod command_line;
 mod dialogs;
 mod hostile;
 mod inside;
+mod ipv6;
 mod listening;
 mod load;
 mod notifications;

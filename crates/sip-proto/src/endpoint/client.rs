@@ -89,7 +89,7 @@ impl Endpoint {
 
     fn complete_request(&mut self, request: &mut Request, to: Flow) {
         let branch = self.token();
-        let sent_by = if to.transport.is_connected() { &self.config.sent_by_tcp } else { &self.config.sent_by };
+        let sent_by = self.config.sent_by(to);
         let via = format!("SIP/2.0/{} {sent_by};branch=z9hG4bK{branch};rport", to.transport.via_name());
         request.headers.remove_all(&HeaderName::Via);
         if let Ok(via) = crate::message::Header::build(HeaderName::Via, via) {

@@ -260,7 +260,8 @@ impl Endpoint {
 
     fn is_ours(&self, via: &Via) -> bool {
         let text = format!("{}:{}", via.host, via.port.unwrap_or(Transport::Udp.default_port()));
-        [&self.config.sent_by, &self.config.sent_by_tcp].into_iter().any(|it| it.eq_ignore_ascii_case(&text))
+        let usual = [&self.config.sent_by, &self.config.sent_by_tcp].into_iter();
+        usual.chain(self.config.sent_by_ip6.iter().flatten()).any(|it| it.eq_ignore_ascii_case(&text))
     }
 
     /// Whether this INVITE has come before by another way (s8.2.2.2).

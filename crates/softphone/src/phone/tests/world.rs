@@ -289,7 +289,7 @@ impl Server {
         let known = self.known;
         let user = match self.authenticator.check(request, |_| Some(known), now) {
             Verdict::Accepted { user } => user,
-            Verdict::Refused => return response_to(request, 403),
+            Verdict::Wrong { .. } | Verdict::Refused => return response_to(request, 403),
             Verdict::Challenge(values) | Verdict::Stale(values) => {
                 let mut response = response_to(request, 401);
                 for it in values {
